@@ -1,0 +1,65 @@
+# The commands of daily work. CI runs the same ones (.ci/run), so what passes here passes there.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+export PATH := $(CURDIR)/target/tools/bin:$(CURDIR)/target/venv/bin:$(PATH)
+
+# Arguments for `make run`, for example ARGS="--redis-url redis://127.0.0.1:6379".
+ARGS ?=
+# How long `make fuzz` tries each target, in seconds.
+FUZZ_SECONDS ?= 60
+
+SCRIPTS = $(shell grep -rlIE '^\#!.*\b(bash|sh)$$' --exclude-dir=target --exclude-dir=node_modules --exclude-dir=.git .)
+YAML = $(shell find . \( -name target -o -name node_modules -o -name .git \) -prune -o \( -name '*.yml' -o -name '*.yaml' \) -print)
+
+.PHONY: help run test test-rust test-clients lint bench autobahn fuzz deps
+
+help:
+	@echo 'make run       start the gateway for development; it prints the address of its page'
+	@echo 'make test      install what the tests need, lint, and run every test'
+	@echo 'make lint      all static checks'
+	@echo 'make bench     measure, with the thresholds of docs/PERFORMANCE.md'
+	@echo 'make autobahn  the Autobahn suite against the WebSocket codec (needs a Python 2.7)'
+	@echo 'make fuzz      fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make deps      only install'
+
+run:
+	cargo run --release --locked --package gateway -- dev $(ARGS)
+
+test: lint test-rust test-clients
+
+test-rust: deps
+	cargo nextest run --workspace --locked
+	cargo test --workspace --locked --doc
+
+# Stock clients, as npm delivers them, against the binary that was built.
+test-clients: deps
+	cargo build --locked --package gateway
+	cd gateway/tests/clients && GATEWAY_BIN="$(CURDIR)/target/debug/gateway" npm --silent test
+
+lint: deps
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
+	cargo machete
+	cargo deny --log-level error check bans licenses sources
+	.ci/advisories
+	typos
+	RUST_LOG=warn taplo fmt --check
+	shellcheck $(SCRIPTS)
+	$(if $(strip $(YAML)),yamllint --strict $(YAML))
+
+bench:
+	cargo build --release --locked --workspace
+	loadtest/bench.sh
+
+autobahn:
+	gateway/tests/autobahn/run.sh
+
+fuzz:
+	.ci/fuzz $(FUZZ_SECONDS)
+
+deps:
+	@.ci/deps

@@ -1,0 +1,8 @@
+//! A realtime gateway that speaks Phoenix Channels.
+//!
+//! Any Phoenix client connects to it; a `Channel` is one client's side of one topic, with callbacks as Phoenix has. Redis
+//! carries everything between pods; without it the same program runs on one node. The binary of this package is a small
+//! program on this library, whose channels come from a configuration file.
+
+mod clock;
+pub mod ids;
