@@ -6,3 +6,6 @@
 
 mod clock;
 pub mod ids;
+pub mod wire;
+
+pub use wire::Payload;

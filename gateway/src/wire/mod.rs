@@ -1,0 +1,30 @@
+//! Phoenix frames: what stands on the wire between a client and the gateway.
+//!
+//! Called by `socket` (decoding, replies, pushes) and by `pubsub` (broadcasts, encoded once for all subscribers). Pure:
+//! no I/O, no clock, no knowledge of sockets or channels. The layouts are those of `phoenix` 1.8: version 1 is a JSON
+//! object, version 2 a JSON array or, for binary payloads, a length-prefixed binary frame.
+//!
+//! Invariants: a reference is echoed with the JSON type it came with; payloads pass through unparsed; what
+//! [`Vsn::encode`] writes is compact JSON.
+
+mod binary;
+mod error;
+mod json;
+mod message;
+mod name;
+mod payload;
+mod reason;
+mod reference;
+mod reserved;
+mod v1;
+mod v2;
+mod vsn;
+
+pub use error::{DecodeError, EncodeError};
+pub use message::{Message, Opcode, Outgoing};
+pub use name::{MAX_NAME, Name};
+pub use payload::{Payload, PayloadError};
+pub use reason::Reason;
+pub use reference::Ref;
+pub use reserved::is_reserved_event;
+pub use vsn::{UnsupportedVsn, Vsn};
