@@ -6,6 +6,7 @@
 
 mod clock;
 pub mod ids;
+pub mod websocket;
 pub mod wire;
 
 pub use wire::Payload;
