@@ -5,8 +5,10 @@
 //! program on this library, whose channels come from a configuration file.
 
 mod clock;
+pub mod config;
 pub mod ids;
 pub mod websocket;
 pub mod wire;
 
+pub use config::{InvalidOrigin, InvalidPattern, OriginPattern, TopicPattern};
 pub use wire::Payload;

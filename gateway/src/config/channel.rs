@@ -1,0 +1,195 @@
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use super::error::ConfigError;
+use super::print::Printer;
+use super::section::{Section, kind};
+
+pub(super) const KEYS: &[&str] = &["topic", "join", "client_events", "broadcast_to", "presence"];
+
+/// The longest topic or event in bytes: what the one-byte sizes of a binary frame can carry.
+const LONGEST_NAME: usize = 255;
+
+/// One `[[channel]]`: what clients may do on the topics that match. The first match wins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// Which topics. Required.
+    pub topic: TopicPattern,
+    /// Who may join. Required: nothing is open by omission.
+    pub join: Join,
+    /// Which events clients may broadcast. Default all (`["*"]`).
+    pub client_events: ClientEvents,
+    /// Whether the sender gets its own broadcasts. Default `all`.
+    pub broadcast_to: Recipients,
+    /// Whether members see who is there. Default no.
+    pub presence: bool,
+}
+
+/// Who may join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// Everybody.
+    Open,
+}
+
+/// Which events clients may broadcast; the others are answered with an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientEvents {
+    /// `["*"]`: all but the reserved ones.
+    All,
+    /// Exactly these; an empty list means that only back ends speak.
+    Only(Vec<String>),
+}
+
+impl ClientEvents {
+    /// Whether clients may broadcast `event`. Reserved events are refused elsewhere, whatever the list says.
+    pub fn allows(&self, event: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(events) => events.iter().any(|allowed| allowed == event),
+        }
+    }
+}
+
+/// Who gets a client's broadcast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recipients {
+    /// All members of the topic, the sender included.
+    All,
+    /// All but the sender.
+    Others,
+}
+
+/// Which topics: one name, or all that begin with a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicPattern {
+    /// Exactly this topic.
+    Exact(String),
+    /// All topics that begin so; empty for `*`.
+    Prefix(String),
+}
+
+/// Why a text is no topic pattern: a sentence that reads on after the name of the setting.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("a topic pattern {0}")]
+pub struct InvalidPattern(&'static str);
+
+impl FromStr for TopicPattern {
+    type Err = InvalidPattern;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPattern> {
+        if text.is_empty() || text.len() > LONGEST_NAME {
+            return Err(InvalidPattern("must be 1 to 255 bytes long"));
+        }
+        let (stem, pattern): (&str, fn(String) -> Self) = match text.strip_suffix('*') {
+            Some(prefix) => (prefix, Self::Prefix),
+            None => (text, Self::Exact),
+        };
+        if stem.contains('*') {
+            return Err(InvalidPattern("may have * only at its end, as in \"room:*\""));
+        }
+        Ok(pattern(stem.to_owned()))
+    }
+}
+
+impl TopicPattern {
+    /// Whether `topic` is one of these.
+    pub fn matches(&self, topic: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == topic,
+            Self::Prefix(prefix) => topic.starts_with(prefix.as_str()),
+        }
+    }
+
+    /// The pattern as the file writes it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Exact(exact) => exact.clone(),
+            Self::Prefix(prefix) => format!("{prefix}*"),
+        }
+    }
+}
+
+impl Channel {
+    /// What `gateway dev` serves when the file has no channel.
+    pub(super) fn open_to_all() -> Self {
+        Self {
+            topic: TopicPattern::Prefix(String::new()),
+            join: Join::Open,
+            client_events: ClientEvents::All,
+            broadcast_to: Recipients::All,
+            presence: true,
+        }
+    }
+
+    pub(super) fn read(section: &Section) -> Result<Self, ConfigError> {
+        let topic = section.text_as("topic", |text| text.parse().map_err(|InvalidPattern(why)| why.to_owned()))?;
+        let join = section.text_as("join", parse_join)?;
+        let events = section.list_as("client_events", check_event)?;
+        let recipients = section.text_as("broadcast_to", |text| match text {
+            "all" => Ok(Recipients::All),
+            "others" => Ok(Recipients::Others),
+            _ => Err("must be \"all\" or \"others\"".to_owned()),
+        })?;
+        let presence = section.value_as("presence", |value| {
+            value.as_bool().ok_or_else(|| format!("must be true or false, not {}", kind(value)))
+        })?;
+        Ok(Self {
+            topic: topic.ok_or_else(|| section.missing("topic", "say which topics, such as \"room:*\""))?,
+            join: join.ok_or_else(|| section.missing("join", "say who may join: \"open\" lets everybody in"))?,
+            client_events: match events {
+                Some(events) if !events.iter().any(|event| event == "*") => ClientEvents::Only(events),
+                _ => ClientEvents::All,
+            },
+            broadcast_to: recipients.unwrap_or(Recipients::All),
+            presence: presence.unwrap_or(false),
+        })
+    }
+
+    pub(super) fn print(&self, out: &mut Printer) {
+        out.section("[[channel]]");
+        out.text("topic", &self.topic.text());
+        out.text(
+            "join",
+            match self.join {
+                Join::Open => "open",
+            },
+        );
+        match &self.client_events {
+            ClientEvents::All => out.list("client_events", ["*"].into_iter()),
+            ClientEvents::Only(events) => out.list("client_events", events.iter().map(String::as_str)),
+        }
+        out.text(
+            "broadcast_to",
+            match self.broadcast_to {
+                Recipients::All => "all",
+                Recipients::Others => "others",
+            },
+        );
+        out.bool("presence", self.presence);
+    }
+}
+
+fn parse_join(text: &str) -> Result<Join, String> {
+    match text {
+        "open" => Ok(Join::Open),
+        "authenticated" | "granted" | "member" | "webhook" => {
+            Err(format!("is not available yet: \"{text}\"; this version knows \"open\""))
+        }
+        _ => Err("must be \"open\"".to_owned()),
+    }
+}
+
+fn check_event(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > LONGEST_NAME {
+        return Err("must hold event names of 1 to 255 bytes".to_owned());
+    }
+    if text != "*" && text.contains('*') {
+        return Err(format!("has the entry {text:?}, but * stands only alone, for all events"));
+    }
+    if text.starts_with("phx_") || text.starts_with("presence_") || text == "disconnect" {
+        return Err(format!("has the entry {text:?}, which clients can never broadcast"));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,63 @@
+//! Which keys exist, and which known key an unknown one was meant to be.
+
+use super::{api, channel, drain, limits, listen, log, presence, redis, socket};
+
+/// The tables that occur once, in the order of the documentation, with their keys.
+pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
+    ("listen", listen::KEYS),
+    ("redis", redis::KEYS),
+    ("socket", socket::KEYS),
+    ("limits", limits::KEYS),
+    ("presence", presence::KEYS),
+    ("drain", drain::KEYS),
+    ("api", api::KEYS),
+    ("log", log::KEYS),
+];
+
+/// The tables that occur any number of times; only a file can hold them.
+pub(super) const LISTS: [(&str, &[&str]); 2] = [("mount", socket::KEYS), ("channel", channel::KEYS)];
+
+/// The keys of a section or list; `None` when there is no such table.
+pub(super) fn keys_of(table: &str) -> Option<&'static [&'static str]> {
+    SECTIONS.iter().chain(&LISTS).find(|(name, _)| *name == table).map(|(_, keys)| *keys)
+}
+
+/// The environment variable of a setting.
+pub(super) fn variable(section: &str, key: &str) -> String {
+    format!("GATEWAY_{}__{}", section.to_ascii_uppercase(), key.to_ascii_uppercase())
+}
+
+/// The name of the known table that looks most like `table`.
+pub(super) fn nearest_table(table: &str) -> &'static str {
+    most_like(table, SECTIONS.iter().chain(&LISTS).map(|(name, _)| (*name, *name)))
+}
+
+/// The known setting that looks most like `table.key`, as its table and key.
+///
+/// A key that exists elsewhere is more probably in the wrong table than mistyped.
+pub(super) fn nearest_key(table: &str, key: &str) -> (&'static str, &'static str) {
+    let all = || SECTIONS.iter().chain(&LISTS).flat_map(|(table, keys)| keys.iter().map(move |key| (*table, *key)));
+    let own = keys_of(table);
+    let elsewhere = all().find(|(_, known)| *known == key);
+    match (own, elsewhere) {
+        (_, Some(found)) => found,
+        (Some(keys), None) => {
+            let near = most_like(key, keys.iter().map(|known| (*known, *known)));
+            all().find(|(name, known)| *name == table && *known == near).unwrap_or(("socket", "path"))
+        }
+        (None, None) => {
+            let full = format!("{table}.{key}");
+            let names: Vec<_> = all().map(|(table, key)| (format!("{table}.{key}"), (table, key))).collect();
+            most_like(&full, names.iter().map(|(name, pair)| (name.as_str(), *pair)))
+        }
+    }
+}
+
+/// The candidate with the smallest distance. Only the beginning of a long name is compared: nobody means it, and the
+/// comparison costs length times length.
+fn most_like<'a, T: Default>(name: &str, candidates: impl Iterator<Item = (&'a str, T)>) -> T {
+    let name: String = name.chars().take(64).collect();
+    let score = |candidate: &str| strsim::normalized_damerau_levenshtein(&name, candidate);
+    let best = candidates.max_by(|(a, _), (b, _)| score(a).total_cmp(&score(b)));
+    best.map(|(_, value)| value).unwrap_or_default()
+}

@@ -1,0 +1,163 @@
+use std::fmt;
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::id_template::IdTemplate;
+use super::origin::{CheckOrigin, check_host};
+use super::origin_pattern::OriginPattern;
+use super::print::Printer;
+use super::section::Section;
+
+pub(super) const KEYS: &[&str] =
+    &["path", "check_origin", "host", "idle_timeout", "max_frame_size", "max_channels", "id", "subprotocols"];
+
+/// The prefix under which clients send a token as a subprotocol; it can't be a subprotocol's name.
+const TOKEN_PREFIX: &str = "base64url.bearer.phx.";
+
+/// `[socket]` or one `[[mount]]`: a path at which clients connect, with its rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// The path before `/websocket`. Default `/socket`, required for a mount; `GATEWAY_SOCKET__PATH`.
+    pub path: MountPath,
+    /// From which web pages browsers may connect. Default `true`; a mount takes it from `[socket]`;
+    /// `GATEWAY_SOCKET__CHECK_ORIGIN`.
+    pub check_origin: CheckOrigin,
+    /// The public host name, for `check_origin = true`; lower case. A mount takes it from `[socket]`;
+    /// `GATEWAY_SOCKET__HOST`.
+    pub host: Option<String>,
+    /// A connection ends when nothing at all came in for so long. Default 60 s; `GATEWAY_SOCKET__IDLE_TIMEOUT`.
+    pub idle_timeout: Duration,
+    /// The largest message in bytes that a client may send; over it the connection ends with 1009. Default 256 KiB;
+    /// `GATEWAY_SOCKET__MAX_FRAME_SIZE`.
+    pub max_frame_size: usize,
+    /// Topics that one connection may have joined at once. Default 100; `GATEWAY_SOCKET__MAX_CHANNELS`.
+    pub max_channels: usize,
+    /// What names the connections of one user, so that they can be disconnected together. Absent (the default): they
+    /// have no name. `GATEWAY_SOCKET__ID`.
+    pub id: Option<IdTemplate>,
+    /// The subprotocols the server speaks, in its order of preference. Default none; `GATEWAY_SOCKET__SUBPROTOCOLS`.
+    pub subprotocols: Vec<String>,
+}
+
+impl Socket {
+    /// Reads `[socket]`, or a mount, which takes the origin policy of `main` when it has none of its own: a mount must
+    /// not be looser by omission.
+    pub(super) fn read(section: &Section, main: Option<&Self>) -> Result<Self, ConfigError> {
+        let path = match (section.text_as("path", MountPath::parse)?, main) {
+            (Some(path), _) => path,
+            (None, None) => MountPath("/socket".to_owned()),
+            (None, Some(_)) => return Err(section.missing("path", "each [[mount]] needs its own")),
+        };
+        let check_origin = section.value_as("check_origin", CheckOrigin::parse)?;
+        let host = section.text_as("host", check_host)?;
+        Ok(Self {
+            path,
+            check_origin: check_origin
+                .or_else(|| main.map(|main| main.check_origin.clone()))
+                .unwrap_or(CheckOrigin::Host),
+            host: host.or_else(|| main.and_then(|main| main.host.clone())),
+            idle_timeout: section.period("idle_timeout", Duration::from_secs(60))?,
+            max_frame_size: section.size("max_frame_size", 256 << 10)?,
+            max_channels: section.count("max_channels", 100)?,
+            id: section.text_as("id", IdTemplate::parse)?,
+            subprotocols: section.list_as("subprotocols", check_subprotocol)?.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn print(&self, header: &str, out: &mut Printer) {
+        out.section(header);
+        out.text("path", self.path.as_str());
+        match &self.check_origin {
+            CheckOrigin::Off => out.bool("check_origin", false),
+            CheckOrigin::Host => out.bool("check_origin", true),
+            CheckOrigin::Conn => out.text("check_origin", "conn"),
+            CheckOrigin::List(list) => out.list("check_origin", list.iter().map(OriginPattern::as_str)),
+        }
+        match &self.host {
+            Some(host) => out.text("host", host),
+            None => out.comment("host is not set"),
+        }
+        out.duration("idle_timeout", self.idle_timeout);
+        out.size("max_frame_size", self.max_frame_size);
+        out.number("max_channels", self.max_channels);
+        match &self.id {
+            Some(id) => out.text("id", id.as_str()),
+            None => out.comment("id is not set"),
+        }
+        out.list("subprotocols", self.subprotocols.iter().map(String::as_str));
+    }
+}
+
+/// An absolute path, whose segments are fixed or, as `:name`, hold a value that the connect callback gets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MountPath(String);
+
+impl MountPath {
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some(segments) = text.strip_prefix('/') else {
+            return Err("must be absolute, such as \"/socket\"".to_owned());
+        };
+        let plain =
+            |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c));
+        let mut variables = Vec::new();
+        for segment in segments.split('/') {
+            if let Some(name) = segment.strip_prefix(':') {
+                if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                    return Err("must name its variable after the colon in letters, digits or _".to_owned());
+                }
+                if variables.contains(&name) {
+                    return Err("must not use one variable name twice".to_owned());
+                }
+                variables.push(name);
+            } else if !plain(segment) || segment == "." || segment == ".." {
+                let rule = "must be segments of letters, digits or - . _ ~ (or :name), with no slash at the end";
+                return Err(rule.to_owned());
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The path as written: `/socket/:tenant`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The segments in order; those that begin with `:` match any one segment.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').skip(1)
+    }
+
+    /// Whether both match exactly the same requests: `/a/:x` and `/a/:y` do.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        let shape = |path: &Self| {
+            path.segments()
+                .map(|segment| if segment.starts_with(':') { ":".to_owned() } else { segment.to_owned() })
+                .collect::<Vec<_>>()
+        };
+        shape(self) == shape(other)
+    }
+}
+
+impl fmt::Debug for MountPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for MountPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A subprotocol is an HTTP token (RFC 6455, 4.1).
+fn check_subprotocol(text: &str) -> Result<String, String> {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if text.is_empty() || text.len() > 64 || !text.chars().all(token) {
+        return Err("must hold names of 1 to 64 letters, digits or signs, without spaces or commas".to_owned());
+    }
+    if text.starts_with(TOKEN_PREFIX) {
+        return Err(format!("must not hold names that begin with {TOKEN_PREFIX}: clients send tokens so"));
+    }
+    Ok(text.to_owned())
+}

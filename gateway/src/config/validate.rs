@@ -1,0 +1,70 @@
+//! Checks that need more than one section. They run before any port opens.
+
+use std::net::SocketAddr;
+
+use super::error::ConfigError;
+use super::mode::Mode;
+use super::origin::CheckOrigin;
+use super::presence::Presence;
+use super::settings::Config;
+
+pub(super) fn validate(config: &Config, mode: Mode) -> Result<(), ConfigError> {
+    different_ports(config.listen.public, config.listen.internal)?;
+    different_paths(config)?;
+    leases_outlast_heartbeats(&config.presence)?;
+    if mode == Mode::Serve {
+        hosts_are_known(config)?;
+        if config.channels.is_empty() {
+            return refuse("no topics are served: add a [[channel]] with `topic` and `join`");
+        }
+    }
+    Ok(())
+}
+
+fn refuse(message: impl Into<String>) -> Result<(), ConfigError> {
+    Err(ConfigError::Conflict(message.into()))
+}
+
+/// Clients must not reach the internal API, so both listeners never share a port.
+fn different_ports(public: SocketAddr, internal: SocketAddr) -> Result<(), ConfigError> {
+    let same_host = public.ip() == internal.ip() || public.ip().is_unspecified() || internal.ip().is_unspecified();
+    if public.port() != 0 && public.port() == internal.port() && same_host {
+        return refuse(format!("`listen.public` and `listen.internal` both use port {}", public.port()));
+    }
+    Ok(())
+}
+
+fn different_paths(config: &Config) -> Result<(), ConfigError> {
+    let sockets: Vec<_> = config.sockets().collect();
+    for (index, socket) in sockets.iter().enumerate() {
+        if sockets[..index].iter().any(|earlier| earlier.path.same_as(&socket.path)) {
+            return refuse(format!("two sockets are mounted at {}: give each [[mount]] its own `path`", socket.path));
+        }
+    }
+    Ok(())
+}
+
+/// A pod that misses one heartbeat must not be taken for dead, and a change must not wait longer than a heartbeat.
+fn leases_outlast_heartbeats(presence: &Presence) -> Result<(), ConfigError> {
+    if presence.lease < 2 * presence.heartbeat {
+        return refuse("`presence.lease` must be at least twice `presence.heartbeat`");
+    }
+    if presence.coalesce >= presence.heartbeat {
+        return refuse("`presence.coalesce` must be shorter than `presence.heartbeat`");
+    }
+    Ok(())
+}
+
+/// Without a host, `check_origin = true` has nothing to compare with and would let every page in.
+fn hosts_are_known(config: &Config) -> Result<(), ConfigError> {
+    for socket in config.sockets() {
+        if socket.check_origin == CheckOrigin::Host && socket.host.is_none() {
+            return refuse(format!(
+                "the socket at {} has `check_origin = true` but no `host`: set `socket.host` to the name in your pages' \
+                 addresses, or list the allowed origins in `socket.check_origin`",
+                socket.path
+            ));
+        }
+    }
+    Ok(())
+}
