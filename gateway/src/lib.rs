@@ -7,6 +7,9 @@
 mod clock;
 pub mod config;
 pub mod ids;
+pub mod lifecycle;
+pub mod outbox;
+pub mod telemetry;
 pub mod websocket;
 pub mod wire;
 

@@ -1,0 +1,267 @@
+//! The bounded queue of encoded frames that wait to be written to one connection.
+//!
+//! `pubsub` fills it (fan-out), so do channels and the socket itself (pushes, replies); the connection's task empties it.
+//! It stands below them all, so that fan-out can write to a connection without knowing sockets.
+//!
+//! Invariants: nothing ever waits for room. A queue that is full turns into [`Overflowed`], takes nothing more, and the
+//! connection's task closes it; publishers and other connections notice nothing. Any single frame fits an empty queue.
+//! An empty queue owns no memory besides itself.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use thiserror::Error;
+
+use crate::websocket::{FrameHeader, MessageKind};
+use crate::wire::{EncodeError, Opcode, Outgoing, Vsn};
+
+/// What a queued frame costs beside its bytes, so that a limit in bytes bounds the number of small frames too.
+const PACKET_OVERHEAD: usize = 64;
+
+/// One encoded message, framed for a WebSocket; cloning shares the memory, so one encoding serves all subscribers.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    frame: Bytes,
+    header_len: u8,
+}
+
+impl Packet {
+    /// Encodes a message.
+    ///
+    /// # Errors
+    /// When this version cannot carry it.
+    pub fn encode(vsn: Vsn, message: Outgoing<'_>) -> Result<Self, EncodeError> {
+        let mut out = Vec::with_capacity(256);
+        out.resize(FrameHeader::MAX_LEN, 0);
+        let kind = match vsn.encode(message, &mut out)? {
+            Opcode::Text => MessageKind::Text,
+            Opcode::Binary => MessageKind::Binary,
+        };
+        let header = FrameHeader::message(kind, out.len() - FrameHeader::MAX_LEN);
+        // The header's length depends on the payload's: write it right before the payload and skip what is unused.
+        let start = FrameHeader::MAX_LEN - header.as_slice().len();
+        out[start..FrameHeader::MAX_LEN].copy_from_slice(header.as_slice());
+        let header_len = header.len();
+        Ok(Self { frame: Bytes::from(out).slice(start..), header_len })
+    }
+
+    /// The whole WebSocket frame.
+    pub fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    /// The message without its WebSocket header.
+    pub fn payload(&self) -> &[u8] {
+        &self.frame[self.header_len.into()..]
+    }
+
+    /// A control frame, which no limit counts.
+    pub fn control(frame: Bytes) -> Self {
+        Self { frame, header_len: 0 }
+    }
+
+    /// Whether it is a control frame.
+    pub fn is_control(&self) -> bool {
+        self.header_len == 0
+    }
+
+    /// What it counts against the limits of an outbox, in bytes.
+    pub fn cost(&self) -> usize {
+        if self.is_control() { 0 } else { self.frame.len() + PACKET_OVERHEAD }
+    }
+}
+
+/// The queue was full: its client reads too slowly. The connection must be closed (1013).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the outbox is full")]
+pub struct Overflowed;
+
+/// What all outboxes of a pod may hold together, in bytes.
+#[derive(Debug)]
+pub struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicUsize::new(0) })
+    }
+
+    /// Bytes queued beyond the budget, 0 when within it.
+    pub fn excess(&self) -> usize {
+        self.used.load(Ordering::Relaxed).saturating_sub(self.limit)
+    }
+}
+
+/// What had changed for a connection's task.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// What waits to be written, oldest first.
+    pub packets: VecDeque<Packet>,
+    /// Whether [`Outbox::wake`] was called.
+    pub signalled: bool,
+    /// Whether the waker that the outbox is itself was woken.
+    pub readable: bool,
+}
+
+/// The queue of one connection.
+///
+/// It is also the waker that the connection reads with, so that a task which was woken to write need not try to read.
+#[derive(Debug)]
+pub struct Outbox {
+    queue: Mutex<Queue>,
+    limit: usize,
+    budget: Arc<Budget>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    packets: VecDeque<Packet>,
+    bytes: usize,
+    waker: Option<Waker>,
+    /// The task is awake, or about to be, and will look again before it parks.
+    woken: bool,
+    /// Something beside the packets has changed.
+    signalled: bool,
+    /// The client has sent something.
+    readable: bool,
+    overflowed: bool,
+}
+
+impl Outbox {
+    /// An empty queue that takes `limit` bytes, counted against the pod's budget.
+    pub fn new(limit: usize, budget: Arc<Budget>) -> Self {
+        Self { queue: Mutex::default(), limit, budget }
+    }
+
+    /// Queues a packet and wakes the connection's task.
+    ///
+    /// # Errors
+    /// When the queue was full, now or before; the packet is dropped and the connection is about to be closed.
+    pub fn push(&self, packet: Packet) -> Result<(), Overflowed> {
+        let cost = packet.cost();
+        let mut queue = self.queue.lock();
+        if queue.overflowed {
+            return Err(Overflowed);
+        }
+        let fits = queue.bytes == 0 || queue.bytes + cost <= self.limit;
+        if fits {
+            queue.bytes += cost;
+            queue.packets.push_back(packet);
+            self.budget.used.fetch_add(cost, Ordering::Relaxed);
+        } else {
+            self.overflow(&mut queue);
+        }
+        let waker = queue.wake();
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        if fits { Ok(()) } else { Err(Overflowed) }
+    }
+
+    /// Has the connection's task look at everything that concerns it.
+    pub fn wake(&self) {
+        let mut queue = self.queue.lock();
+        queue.signalled = true;
+        let waker = queue.wake();
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Drops everything and refuses more, as if the queue had been full: the pod is over its budget.
+    pub fn shed(&self) {
+        let mut queue = self.queue.lock();
+        self.overflow(&mut queue);
+        let waker = queue.wake();
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Bytes that wait or are being written, with what each frame costs beside its own.
+    pub fn queued_bytes(&self) -> usize {
+        self.queue.lock().bytes
+    }
+
+    /// Takes all that waits. For the connection's task only: until it parks, nobody needs to wake it.
+    /// What was taken still counts against the limits until the task says, with `written`, that those packets are out.
+    ///
+    /// # Errors
+    /// When the queue was full.
+    pub fn take(&self, written: usize) -> Result<Taken, Overflowed> {
+        let mut queue = self.queue.lock();
+        queue.woken = true;
+        if queue.overflowed {
+            return Err(Overflowed);
+        }
+        queue.bytes -= written;
+        self.budget.used.fetch_sub(written, Ordering::Relaxed);
+        let (signalled, readable) = (std::mem::take(&mut queue.signalled), std::mem::take(&mut queue.readable));
+        Ok(Taken { packets: std::mem::take(&mut queue.packets), signalled, readable })
+    }
+
+    /// Has the connection's task woken at the next change, unless there was one since it took: then false.
+    ///
+    /// # Errors
+    /// When the queue was full.
+    pub fn park(&self, cx: &Context<'_>) -> Result<bool, Overflowed> {
+        let mut queue = self.queue.lock();
+        if queue.overflowed {
+            return Err(Overflowed);
+        }
+        if queue.signalled || queue.readable || !queue.packets.is_empty() {
+            return Ok(false);
+        }
+        if !queue.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            queue.waker = Some(cx.waker().clone());
+        }
+        queue.woken = false;
+        Ok(true)
+    }
+
+    fn overflow(&self, queue: &mut Queue) {
+        self.budget.used.fetch_sub(queue.bytes, Ordering::Relaxed);
+        queue.bytes = 0;
+        queue.packets = VecDeque::new();
+        queue.overflowed = true;
+    }
+}
+
+impl Queue {
+    /// The waker, unless the task will look again anyway.
+    fn wake(&mut self) -> Option<Waker> {
+        if std::mem::replace(&mut self.woken, true) { None } else { self.waker.clone() }
+    }
+}
+
+impl Wake for Outbox {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut queue = self.queue.lock();
+        queue.readable = true;
+        let waker = queue.wake();
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.queue.get_mut().bytes, Ordering::Relaxed);
+    }
+}
