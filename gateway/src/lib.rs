@@ -9,6 +9,8 @@ pub mod config;
 pub mod ids;
 pub mod lifecycle;
 pub mod outbox;
+pub mod pubsub;
+pub mod redis;
 pub mod telemetry;
 pub mod websocket;
 pub mod wire;

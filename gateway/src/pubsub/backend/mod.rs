@@ -1,0 +1,13 @@
+//! What carries messages between pods. The seam: a [`Backend`] takes orders, and reports to a [`Sink`].
+//!
+//! Every implementation passes the same suite (`contract.rs`).
+
+#[cfg(test)]
+mod contract;
+mod memory;
+mod redis;
+mod seam;
+
+pub(super) use memory::Memory;
+pub(super) use redis::Redis;
+pub(super) use seam::{Backend, Inbound, Sink, Stamp};

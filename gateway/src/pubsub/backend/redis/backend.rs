@@ -1,0 +1,91 @@
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use fred::clients::Client;
+
+use super::super::{Backend, Sink};
+use super::incoming::Incoming;
+use super::lane::Body;
+use crate::ids::NodeId;
+use crate::pubsub::error::PublishError;
+use crate::pubsub::message::{Broadcast, Control};
+use crate::pubsub::metrics::Metrics;
+use crate::pubsub::publication::Publication;
+use crate::pubsub::topics::Hold;
+use crate::redis::{self, Keys, Listener, Settings, SettingsError, Subscriber};
+
+/// An interruption shorter than this is waited out; a longer one is answered at once.
+pub(super) const OUTAGE_GRACE: Duration = Duration::from_secs(1);
+
+/// How many lanes there are, each with a client of its own. A hot topic delays only those that share its lane.
+const LANES: usize = 2;
+
+/// The backend of pods that share a Redis.
+pub(in crate::pubsub) struct Redis<S> {
+    pub(super) incoming: Arc<Incoming<S>>,
+    pub(super) subscriber: Subscriber,
+    /// One for each lane.
+    pub(super) clients: Vec<Client>,
+    /// In a cluster, channels belong to slots.
+    pub(super) sharded: bool,
+}
+
+impl<S: Sink + 'static> Redis<S> {
+    /// The clients that it needs.
+    ///
+    /// # Errors
+    /// When the settings cannot be used.
+    pub(in crate::pubsub) fn clients(settings: &Settings) -> Result<Vec<Client>, SettingsError> {
+        (0..LANES).map(|_| redis::client(&settings.location)).collect()
+    }
+
+    /// Connects nothing yet.
+    pub(in crate::pubsub) fn new(
+        node: &NodeId,
+        settings: &Settings,
+        clients: Vec<Client>,
+        metrics: Metrics,
+        sink: Weak<S>,
+    ) -> Self {
+        let keys = Keys::new(&settings.prefix);
+        let incoming = Arc::new(Incoming::new(node.clone(), keys.clone(), clients.len(), sink, metrics));
+        let listener: Arc<dyn Listener> = incoming.clone();
+        let subscriber = Subscriber::new(settings, node.as_str(), &clients[0], &listener);
+        subscriber.subscribe(&keys.control());
+        Self { incoming, subscriber, clients, sharded: settings.location.is_cluster() }
+    }
+
+    /// Whether a channel's way to this pod has been interrupted for so long that nobody should wait for it.
+    pub(super) fn is_out(&self, channel: &str) -> bool {
+        self.subscriber.outage(channel).is_some_and(|outage| outage >= OUTAGE_GRACE)
+    }
+}
+
+impl<S: Sink + 'static> Backend for Redis<S> {
+    fn subscribe(&self, topic: &Arc<str>) -> bool {
+        self.subscriber.subscribe(&self.incoming.keys.broadcast(topic))
+    }
+
+    fn unsubscribe(&self, topic: &Arc<str>) {
+        self.subscriber.unsubscribe(&self.incoming.keys.broadcast(topic));
+    }
+
+    fn publish(&self, broadcast: Broadcast, hosted: Option<Hold>) -> Publication {
+        let channel = self.incoming.keys.broadcast(&broadcast.topic);
+        if hosted.is_some() && self.is_out(&channel) {
+            return Publication::ready(Err(PublishError::Unavailable));
+        }
+        let lane = self.incoming.lane(&channel);
+        lane.push(channel, Body::Broadcast(broadcast), hosted)
+    }
+
+    fn control(&self, control: Control) -> Publication {
+        let channel = self.incoming.keys.control();
+        let lane = self.incoming.lane(&channel);
+        lane.push(channel, Body::Control(control), None)
+    }
+
+    fn is_hopeless(&self, topic: &str) -> bool {
+        self.is_out(&self.incoming.keys.broadcast(topic))
+    }
+}

@@ -1,0 +1,101 @@
+use std::sync::Weak;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::super::Sink;
+use super::lane::Lane;
+use crate::ids::NodeId;
+use crate::pubsub::envelope;
+use crate::pubsub::metrics::{Dropped, Metrics};
+use crate::redis::{Keys, Listener};
+
+/// How often messages that cannot be read are complained about.
+const COMPLAINTS: Duration = Duration::from_secs(10);
+
+/// Takes what the subscriber connections hear, and settles the publications that are back.
+pub(super) struct Incoming<S> {
+    pub(super) node: NodeId,
+    pub(super) keys: Keys,
+    pub(super) lanes: Box<[Lane]>,
+    pub(super) sink: Weak<S>,
+    pub(super) metrics: Metrics,
+    pub(super) complained: Mutex<Option<Instant>>,
+    control: Box<str>,
+}
+
+impl<S: Sink> Incoming<S> {
+    pub(super) fn new(node: NodeId, keys: Keys, lanes: usize, sink: Weak<S>, metrics: Metrics) -> Self {
+        let control = keys.control().into();
+        let lanes = (0..lanes).map(|_| Lane::default()).collect();
+        Self { node, keys, lanes, sink, metrics, complained: Mutex::default(), control }
+    }
+
+    /// The lane of a channel.
+    pub(super) fn lane(&self, channel: &str) -> &Lane {
+        &self.lanes[crate::redis::share_of(channel, self.lanes.len())]
+    }
+
+    fn broadcast(&self, sink: &S, channel: &str, message: &Bytes) -> Result<(), Dropped> {
+        let Some(topic) = self.keys.topic_of_broadcast(channel) else { return Err(Dropped::Foreign) };
+        let inbound = envelope::decode(&topic, message, &self.node)?;
+        sink.received(&inbound);
+        if let Some(stamp) = inbound.stamp.filter(|stamp| stamp.node == self.node)
+            && let Some(took) = self.lane(channel).came_back(stamp.sequence)
+        {
+            self.metrics.looped_back(took.as_secs_f64());
+        }
+        Ok(())
+    }
+
+    fn dropped(&self, channel: &str, reason: Dropped) {
+        self.metrics.dropped(reason);
+        let mut complained = self.complained.lock();
+        if complained.is_none_or(|last| last.elapsed() >= COMPLAINTS) {
+            *complained = Some(Instant::now());
+            tracing::warn!(channel, reason = reason.label(), "dropped a message from Redis that cannot be read");
+        }
+    }
+
+    fn with_topic(&self, channel: &str, report: impl FnOnce(&S, &str)) {
+        if let (Some(topic), Some(sink)) = (self.keys.topic_of_broadcast(channel), self.sink.upgrade()) {
+            report(&sink, &topic);
+        }
+    }
+}
+
+impl<S: Sink> Listener for Incoming<S> {
+    fn message(&self, channel: &str, payload: &Bytes) {
+        let Some(sink) = self.sink.upgrade() else { return };
+        let outcome = if *channel == *self.control {
+            envelope::decode_control(payload).map(|control| sink.controlled(control))
+        } else {
+            self.broadcast(&sink, channel, payload)
+        };
+        if let Err(reason) = outcome {
+            self.dropped(channel, reason);
+        }
+    }
+
+    fn subscribed(&self, channel: &str) {
+        self.with_topic(channel, |sink, topic| sink.subscribed(topic));
+    }
+
+    fn interrupted(&self, channel: &str) {
+        self.with_topic(channel, |sink, topic| sink.interrupted(topic));
+    }
+
+    fn fallen(&self) {
+        for lane in &self.lanes {
+            lane.fail_interrupted();
+        }
+    }
+
+    fn risen(&self, again: bool) {
+        if again {
+            self.metrics.reconnected();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+use redis_protocol::redis_keyslot;
+
+use super::outage::recovered;
+use super::{RedisPod, settings};
+use crate::pubsub::backend::contract;
+use crate::pubsub::testing::{broadcast, soon};
+use crate::redis::testing::RedisCluster;
+use crate::wire::Vsn;
+
+async fn pod(cluster: &RedisCluster) -> RedisPod {
+    let pod = RedisPod::with_settings(&settings(&cluster.url())).await;
+    pod.ready(true).await;
+    pod
+}
+
+#[tokio::test]
+async fn the_contract_holds_in_a_cluster() {
+    let cluster = RedisCluster::start();
+    contract::own_broadcast_is_queued_before_it_resolves(&mut pod(&cluster).await.pod).await;
+    contract::both_versions_get_their_frames(&mut pod(&cluster).await.pod).await;
+    contract::topics_are_told_apart(&mut pod(&cluster).await.pod).await;
+    contract::all_subscribers_see_one_order(&mut pod(&cluster).await.pod).await;
+    contract::nothing_precedes_the_reply(&mut pod(&cluster).await.pod).await;
+    contract::topics_are_given_up(&mut pod(&cluster).await.pod).await;
+    contract::a_topic_nobody_hosts_is_accepted(&mut pod(&cluster).await.pod).await;
+    contract::disconnects_reach_the_handler(&mut pod(&cluster).await.pod).await;
+}
+
+#[tokio::test]
+async fn channels_follow_their_slots() {
+    let cluster = RedisCluster::start();
+    let (a, b) = (pod(&cluster).await, pod(&cluster).await);
+    let mut on_a = a.join("room:1", Vsn::V2).await;
+    let mut on_b = b.join("room:1", Vsn::V2).await;
+    let slot = redis_keyslot(b"room:1");
+    let mut owner = usize::from(slot / 5461).min(2);
+    for _ in 0..3 {
+        let next = (owner + 1) % 3;
+        cluster.move_slot(slot, owner, next);
+        owner = next;
+        // Both pods have moved when each hears itself.
+        recovered(&a).await;
+        recovered(&b).await;
+        soon(a.pubsub.broadcast(broadcast("room:1", "moved", "{}"))).await.unwrap();
+        let message = r#"[null,null,"room:1","moved",{}]"#;
+        assert_eq!(on_a.queued().last().map(String::as_str), Some(message));
+        while on_b.next().await != message {}
+    }
+}
+
+#[tokio::test]
+async fn other_programs_publish_to_shards() {
+    let cluster = RedisCluster::start();
+    let pod = pod(&cluster).await;
+    let mut client = pod.join("room:1", Vsn::V2).await;
+    let owner = usize::from(redis_keyslot(b"room:1") / 5461).min(2);
+    cluster.servers[owner].command(&["SPUBLISH", "test:{room:1}:b", r#"{"event":"e","payload":{}}"#]);
+    assert_eq!(client.next().await, r#"[null,null,"room:1","e",{}]"#);
+}
+
+#[tokio::test]
+async fn a_replica_takes_over() {
+    let mut cluster = RedisCluster::start();
+    let owner = usize::from(redis_keyslot(b"room:1") / 5461).min(2);
+    cluster.add_replica(owner);
+    let pod = pod(&cluster).await;
+    let mut client = pod.join("room:1", Vsn::V2).await;
+    recovered(&pod).await;
+    client.queued();
+    cluster.servers[owner].crash();
+    soon(pod.pubsub.broadcast(broadcast("room:1", "lost", "{}"))).await.unwrap_err();
+    recovered(&pod).await;
+    assert!(!client.queued().is_empty());
+    pod.ready(true).await;
+}

@@ -1,0 +1,152 @@
+//! The tasks behind the backend: sending, watching the clock, and the connections' own work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fred::clients::{Client, Pipeline};
+use fred::interfaces::{ClientLike, PubsubInterface};
+use fred::types::Value;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::super::Sink;
+use super::backend::{OUTAGE_GRACE, Redis};
+use super::lane::{Body, Item};
+use crate::lifecycle::{Latch, Readiness, Tasks};
+use crate::pubsub::envelope;
+
+/// How often deadlines are looked at: one coarse sweep in place of a timer for each publication.
+const TICK: Duration = Duration::from_millis(100);
+
+/// At which of the sweeps those who wait for a topic in vain are told.
+const HOPELESS_TURNS: u64 = 5;
+
+/// An interruption has to last this long to make the pod unready: a short one makes all pods unready at once, which
+/// helps nobody.
+const UNREADY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a client may take to say goodbye.
+const QUIT: Duration = Duration::from_secs(1);
+
+impl<S: Sink + 'static> Redis<S> {
+    /// Starts the work. It ends when the tasks are stopped; what is under way fails then.
+    pub(in crate::pubsub) fn start(self, tasks: &Tasks, readiness: &Readiness) -> Arc<Self> {
+        let this = Arc::new(self);
+        this.spawn(tasks, readiness);
+        this
+    }
+
+    fn spawn(self: &Arc<Self>, tasks: &Tasks, readiness: &Readiness) {
+        for client in &self.clients {
+            let (client, stopped) = (client.clone(), tasks.stopped());
+            tasks.spawn(async move {
+                // The client's own task, which it spawns itself, ends by `quit`.
+                let _connection = client.connect();
+                stopped.await;
+                let _ = tokio::time::timeout(QUIT, client.quit()).await;
+            });
+        }
+        let links = tasks.clone();
+        self.subscriber.start(Arc::new(move |work| links.spawn_until_stop(work)));
+        for lane in 0..self.incoming.lanes.len() {
+            tasks.spawn_until_stop(self.clone().drain(lane));
+        }
+        let (this, latch, readiness, stopped) = (self.clone(), readiness.latch(), readiness.clone(), tasks.stopped());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = stopped => {}
+                () = this.clone().watch(Some(latch), readiness) => {}
+            }
+            for lane in &this.incoming.lanes {
+                lane.close();
+            }
+        });
+    }
+
+    /// Sends what a lane holds, a batch at a time: while one is under way, the next one gathers.
+    async fn drain(self: Arc<Self>, lane: usize) {
+        let (client, lane) = (&self.clients[lane], &self.incoming.lanes[lane]);
+        loop {
+            let channel = lane.head().await;
+            // What is sent while this pod does not hear it is lost to its own subscribers alone: wait a little.
+            self.subscriber.settled(&channel, OUTAGE_GRACE).await;
+            let (hopeless, batch): (Vec<_>, Vec<_>) =
+                lane.take().into_iter().partition(|item| item.hosted && self.is_out(&item.channel));
+            for item in hopeless {
+                lane.failed(item.sequence);
+            }
+            for (sequence, taken) in self.send(client, &batch).await {
+                if taken {
+                    lane.accepted(sequence);
+                } else {
+                    lane.failed(sequence);
+                }
+            }
+        }
+    }
+
+    /// Sends a batch; which of them Redis has taken.
+    async fn send(&self, client: &Client, batch: &[Item]) -> Vec<(u64, bool)> {
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        let pipeline = client.pipeline();
+        for item in batch {
+            self.queue(&pipeline, item).await;
+        }
+        let mut outcomes = pipeline.try_all::<Value>().await;
+        if let Some(error) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+            tracing::debug!(%error, "Redis has not taken a broadcast");
+        }
+        // One error in place of as many results: the connection failed.
+        let complete = outcomes.len() == batch.len();
+        outcomes.truncate(if complete { batch.len() } else { 0 });
+        let taken = outcomes.iter().map(Result::is_ok).chain(std::iter::repeat(false));
+        batch.iter().map(|item| item.sequence).zip(taken).collect()
+    }
+
+    async fn queue(&self, pipeline: &Pipeline<Client>, item: &Item) {
+        let message = Bytes::from(match &item.body {
+            Body::Broadcast(broadcast) => envelope::encode(&self.incoming.node, item.sequence, broadcast),
+            Body::Control(control) => envelope::encode_control(control),
+        });
+        // Queued in memory: what becomes of it is known when the pipeline has run.
+        let _: Result<Value, _> = if self.sharded {
+            pipeline.spublish(&*item.channel, message).await
+        } else {
+            pipeline.publish(&*item.channel, message).await
+        };
+    }
+
+    /// Looks at the deadlines, the metrics and the readiness, again and again.
+    async fn watch(self: Arc<Self>, mut latch: Option<Latch>, readiness: Readiness) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut down_since = None;
+        for turn in 0_u64.. {
+            let now = ticks.tick().await;
+            self.expire(now);
+            let outage = self.subscriber.longest_outage();
+            let up = outage.is_none() && self.clients.iter().all(ClientLike::is_connected);
+            self.incoming.metrics.redis_up(up);
+            if up {
+                (down_since, latch) = (None, None);
+            } else if *down_since.get_or_insert(now) + UNREADY_AFTER <= now && latch.is_none() {
+                latch = Some(readiness.latch());
+            }
+            if let Some(sink) = self.incoming.sink.upgrade() {
+                // That looks at every topic, so not each time.
+                let hopeless = turn % HOPELESS_TURNS == 0 && outage.is_some_and(|outage| outage >= OUTAGE_GRACE);
+                sink.tick(now, hopeless);
+            }
+        }
+    }
+
+    fn expire(&self, now: Instant) {
+        for lane in &self.incoming.lanes {
+            for topic in lane.expire(now) {
+                self.subscriber.doubt(&self.incoming.keys.broadcast(&topic));
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::ids::NodeId;
+use crate::pubsub::message::{Broadcast, Control, SubscriberId};
+use crate::pubsub::publication::Publication;
+use crate::pubsub::topics::Hold;
+use crate::wire::Payload;
+
+/// Carries messages to all pods and back. No method waits.
+pub(in crate::pubsub) trait Backend: Send + Sync {
+    /// Starts to receive a topic. Either that is so when it returns, with true, or the sink hears `subscribed` later; in
+    /// both cases it hears it again after each interruption.
+    fn subscribe(&self, topic: &Arc<str>) -> bool;
+
+    /// Stops to receive a topic.
+    fn unsubscribe(&self, topic: &Arc<str>);
+
+    /// Sends a message, in the order of calls. With a hold the topic is hosted here: the publication resolves when the
+    /// message has come back, and the subscription is kept until then. Without, acceptance is enough.
+    fn publish(&self, broadcast: Broadcast, hosted: Option<Hold>) -> Publication;
+
+    /// Sends an order to every pod, this one included.
+    fn control(&self, control: Control) -> Publication;
+
+    /// Whether the way of this topic's messages to this pod has been interrupted for so long that nobody should wait.
+    fn is_hopeless(&self, topic: &str) -> bool;
+}
+
+/// Takes what a [`Backend`] receives. No method waits.
+pub(in crate::pubsub) trait Sink: Send + Sync {
+    /// A message came; it is in all queues when this returns.
+    fn received(&self, message: &Inbound<'_>);
+
+    /// An order came.
+    fn controlled(&self, control: Control);
+
+    /// From now on no message of the topic is missed.
+    fn subscribed(&self, topic: &str);
+
+    /// Messages of the topic may be missed until it is `subscribed` again.
+    fn interrupted(&self, topic: &str);
+
+    /// Some time has passed. Whether some topics' way has been interrupted for so long that nobody should wait for them.
+    fn tick(&self, now: Instant, hopeless: bool);
+}
+
+/// A message from the backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::pubsub) struct Inbound<'a> {
+    pub(in crate::pubsub) topic: &'a str,
+    pub(in crate::pubsub) event: Cow<'a, str>,
+    pub(in crate::pubsub) payload: Payload,
+    /// Of this node; what other nodes exclude is none of ours.
+    pub(in crate::pubsub) exclude: Option<SubscriberId>,
+    /// Absent where nothing can come twice.
+    pub(in crate::pubsub) stamp: Option<Stamp>,
+}
+
+/// Where a message came from, and its number there, which rises within a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::pubsub) struct Stamp {
+    pub(in crate::pubsub) node: NodeId,
+    pub(in crate::pubsub) sequence: u64,
+}

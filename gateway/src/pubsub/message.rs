@@ -1,0 +1,110 @@
+use std::fmt;
+use std::sync::Arc;
+
+use crate::outbox::Outbox;
+use crate::wire::{MAX_NAME, Payload, Vsn};
+
+/// Names one subscriber; unique within the node, so that a broadcast can leave its sender out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SubscriberId(pub(super) u64);
+
+#[cfg(test)]
+impl SubscriberId {
+    /// For what needs no service.
+    pub(crate) fn for_tests(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// A message for all subscribers of a topic on all pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broadcast {
+    /// At most 255 bytes.
+    pub topic: Arc<str>,
+    /// At most 255 bytes.
+    pub event: Box<str>,
+    /// An object or bytes.
+    pub payload: Payload,
+    /// A subscriber of this node that does not get it (`broadcast_from`).
+    pub exclude: Option<SubscriberId>,
+}
+
+/// A message as it came back, shared by all who look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The topic it was sent to.
+    pub topic: Arc<str>,
+    /// What is meant.
+    pub event: Box<str>,
+    /// An object or bytes.
+    pub payload: Payload,
+}
+
+/// Server code that looks at messages.
+pub trait Receiver: Send + Sync {
+    /// Takes one message. Runs under the topic's lock, so it must neither wait nor call [`super::PubSub`]; a receiver
+    /// that cannot keep up deals with that itself (a channel ends).
+    fn receive(&self, message: &Arc<Received>);
+}
+
+/// How messages reach a subscriber.
+#[derive(Clone)]
+pub enum Delivery {
+    /// Every event, encoded, straight to the connection.
+    Fastlane {
+        /// What the connection speaks.
+        vsn: Vsn,
+        /// The connection's queue.
+        outbox: Arc<Outbox>,
+    },
+    /// Some events to the receiver, all others as by the fastlane.
+    Intercepted {
+        /// What the connection speaks.
+        vsn: Vsn,
+        /// The connection's queue.
+        outbox: Arc<Outbox>,
+        /// The events that the receiver wants.
+        events: Arc<[Box<str>]>,
+        /// Who decides about them.
+        receiver: Arc<dyn Receiver>,
+    },
+    /// Every event to server code.
+    Receiver(Arc<dyn Receiver>),
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fastlane { vsn, .. } => write!(f, "Fastlane({vsn:?})"),
+            Self::Intercepted { vsn, events, .. } => write!(f, "Intercepted({vsn:?}, {events:?})"),
+            Self::Receiver(_) => f.write_str("Receiver"),
+        }
+    }
+}
+
+/// One who hears a topic.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    /// From [`super::PubSub::next_subscriber_id`].
+    pub id: SubscriberId,
+    /// How messages reach it.
+    pub delivery: Delivery,
+}
+
+/// An order to every pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// Close all sockets with this id (1001).
+    Disconnect {
+        /// What the application named its sockets.
+        socket_id: Box<str>,
+    },
+}
+
+/// Performs orders, from this pod and from others. Must not wait.
+pub type ControlHandler = Arc<dyn Fn(Control) + Send + Sync>;
+
+/// Whether a topic and an event can be named in every frame.
+pub(super) fn names_fit(topic: &str, event: &str) -> bool {
+    topic.len().max(event.len()) <= MAX_NAME
+}

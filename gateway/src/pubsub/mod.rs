@@ -1,0 +1,31 @@
+//! Every broadcast of the product goes through here: who hears a topic on this pod, and how a message reaches all pods.
+//!
+//! Called by `channel` (joins, broadcasts), `socket` (disconnects), `http` and the commands. It writes encoded frames
+//! straight to the outboxes of connections and knows neither sockets nor channels.
+//!
+//! Invariants: all subscribers of a topic, on all pods, see one order; fan-out never waits for anybody; a message is
+//! encoded at most once per version; a pod receives exactly the topics it hosts, and some seconds longer; a publication
+//! that resolves well stands in the outboxes of this pod's subscribers already.
+
+mod backend;
+mod envelope;
+mod error;
+mod fanout;
+mod foreign;
+mod interest;
+mod json_line;
+mod message;
+mod metrics;
+mod publication;
+mod seen;
+mod service;
+#[cfg(test)]
+mod testing;
+mod topics;
+
+pub use error::{PublishError, Unavailable};
+pub use interest::{Interest, Subscription};
+pub use message::{Broadcast, Control, ControlHandler, Delivery, Received, Receiver, Subscriber, SubscriberId};
+pub use metrics::Metrics;
+pub use publication::Publication;
+pub use service::PubSub;

@@ -1,0 +1,148 @@
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::backend::{Memory, Redis};
+use super::error::{PublishError, Unavailable};
+use super::interest::Interest;
+use super::message::{Broadcast, Control, ControlHandler, SubscriberId, names_fit};
+use super::metrics::Metrics;
+use super::publication::Publication;
+use super::topics::Topics;
+use crate::ids::NodeId;
+use crate::lifecycle::{Readiness, Tasks};
+use crate::redis::{Settings, SettingsError};
+use crate::wire::Payload;
+
+/// How long an interest waits for its topic (ruling 10); phoenix.js gives a join up after 10 seconds.
+const INTEREST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a topic stays subscribed after the last one has left: who reloads a page finds it live.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// The largest payload of a broadcast, in bytes.
+const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
+
+/// Publish and subscribe on all pods. Clones share everything.
+#[derive(Clone)]
+pub struct PubSub(Arc<Inner>);
+
+struct Inner {
+    node: NodeId,
+    topics: Arc<Topics>,
+    next_subscriber: AtomicU64,
+}
+
+impl PubSub {
+    /// One pod alone: nothing leaves the process, and every publication is ready at once.
+    pub fn memory(node: NodeId, handler: ControlHandler, metrics: Metrics) -> Self {
+        metrics.redis_up(true);
+        let topics = Arc::new_cyclic(|topics| {
+            let backend = Arc::new(Memory::new(topics.clone()));
+            Topics::new(backend, handler, metrics, Duration::ZERO)
+        });
+        Self::over(node, topics)
+    }
+
+    /// Pods that share a Redis. Does not wait for it: until it is there, readiness is held back, and publications and
+    /// interests fail. Ends, with all its tasks, when `tasks` stops; what is published after that fails.
+    ///
+    /// # Errors
+    /// When the settings cannot be used.
+    pub async fn redis(
+        node: NodeId,
+        settings: &Settings,
+        handler: ControlHandler,
+        metrics: Metrics,
+        tasks: &Tasks,
+        readiness: &Readiness,
+    ) -> Result<Self, SettingsError> {
+        let clients = Redis::<Topics>::clients(settings)?;
+        let topics = Arc::new_cyclic(|topics| {
+            let backend = Redis::new(&node, settings, clients, metrics.clone(), topics.clone());
+            Topics::new(backend.start(tasks, readiness), handler, metrics, LINGER)
+        });
+        Ok(Self::over(node, topics))
+    }
+
+    fn over(node: NodeId, topics: Arc<Topics>) -> Self {
+        Self(Arc::new(Inner { node, topics, next_subscriber: AtomicU64::new(1) }))
+    }
+
+    /// The node whose subscribers these are.
+    pub fn node(&self) -> &NodeId {
+        &self.0.node
+    }
+
+    /// A name for a new subscriber.
+    pub fn next_subscriber_id(&self) -> SubscriberId {
+        SubscriberId(self.0.next_subscriber.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Declares interest in a topic, at once; resolves when this pod really receives it, within 5 seconds.
+    ///
+    /// # Errors
+    /// When it does not by then; at once when Redis has been away for over a second.
+    pub fn interest(
+        &self,
+        topic: &str,
+    ) -> impl Future<Output = Result<Interest, Unavailable>> + Send + 'static + use<> {
+        let (hold, waiting) = self.0.topics.declare(topic);
+        let hopeless = waiting.is_some() && self.0.topics.backend().is_hopeless(topic);
+        async move {
+            if hopeless {
+                return Err(Unavailable);
+            }
+            if let Some(waiting) = waiting {
+                tokio::time::timeout(INTEREST_TIMEOUT, waiting)
+                    .await
+                    .map_err(|_| Unavailable)?
+                    .unwrap_or(Err(Unavailable))?;
+            }
+            Ok(Interest::new(hold))
+        }
+    }
+
+    /// Sends a message to all subscribers of a topic on all pods. It is queued when this returns, in the order of calls.
+    pub fn broadcast(&self, broadcast: Broadcast) -> Publication {
+        if !broadcast.payload.is_object_or_binary() {
+            return Publication::ready(Err(PublishError::InvalidPayload));
+        }
+        let fits = names_fit(&broadcast.topic, &broadcast.event);
+        if !fits || broadcast.payload.bytes().len() > MAX_PAYLOAD {
+            return Publication::ready(Err(PublishError::TooLarge));
+        }
+        let hosted = self.0.topics.hosted(&broadcast.topic);
+        self.0.topics.backend().publish(broadcast, hosted)
+    }
+
+    /// Sends a message to this pod's subscribers of a topic alone; it is in their queues when this returns. Takes the
+    /// topic's lock. How many took it.
+    pub fn deliver_here(&self, topic: &str, event: &str, payload: Payload) -> usize {
+        self.0.topics.deliver_here(topic, event, payload)
+    }
+
+    /// Closes all sockets with this id, on every pod.
+    pub fn disconnect(&self, socket_id: &str) -> Publication {
+        self.0.topics.backend().control(Control::Disconnect { socket_id: socket_id.into() })
+    }
+
+    /// How many subscribers a topic has on this pod.
+    pub fn subscribers(&self, topic: &str) -> usize {
+        self.0.topics.subscribers(topic)
+    }
+
+    /// How many topics this pod holds, those that linger included.
+    #[cfg(test)]
+    pub(super) fn hosted_topics(&self) -> usize {
+        self.0.topics.len()
+    }
+}
+
+impl fmt::Debug for PubSub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSub").field("node", &self.0.node).finish_non_exhaustive()
+    }
+}
