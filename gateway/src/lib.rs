@@ -9,6 +9,7 @@ pub mod config;
 pub mod ids;
 pub mod lifecycle;
 pub mod outbox;
+pub mod presence;
 pub mod pubsub;
 pub mod redis;
 pub mod telemetry;

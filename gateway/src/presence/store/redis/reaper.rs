@@ -1,0 +1,70 @@
+//! Drops what dead nodes have left: one survivor does it, topic by topic; if it dies over it, another goes on.
+
+use std::time::Duration;
+
+use fred::interfaces::{KeysInterface, SetsInterface};
+use fred::types::{Expiration, SetOptions};
+
+use super::super::{Events, Reap, Store, StoreError};
+use super::store::{DEAD, Redis, unavailable};
+use crate::ids::NodeId;
+
+/// How long a dead node is remembered, so that it learns of it if it was only asleep.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+/// How long nobody else reaps the same node, once somebody has begun.
+const GUARD: Duration = Duration::from_secs(10);
+
+/// How many topics are reaped in one go.
+const TOPICS: usize = 64;
+
+impl<E: Events + 'static> Redis<E> {
+    /// Looks at the leases of all nodes.
+    pub(super) async fn reap_dead(&self) -> Result<(), StoreError> {
+        let own = self.node();
+        let nodes: Vec<String> = self.client.smembers(self.keys.nodes()).await.map_err(unavailable)?;
+        for node in nodes.iter().filter(|node| **node != own.as_str()) {
+            let node = NodeId::from(node.as_str());
+            if self.lives(&node).await? || !self.claim(&node).await? {
+                continue;
+            }
+            tracing::info!(%node, "a pod is dead: its presences are dropped");
+            self.reap_node(&node).await?;
+        }
+        Ok(())
+    }
+
+    /// Declares a node dead, and keeps the others off. Not if it just renewed its lease, or somebody else is at it.
+    async fn claim(&self, node: &NodeId) -> Result<bool, StoreError> {
+        let lease = self.keys.lease(node.as_str());
+        let once = |life: Duration| Some(Expiration::PX(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)));
+        let only_new = Some(SetOptions::NX);
+        let set = self.client.set::<Option<String>, _, _>(lease, DEAD, once(REMEMBERED), only_new.clone(), false);
+        if set.await.map_err(unavailable)?.is_none() && self.lives(node).await? {
+            return Ok(false);
+        }
+        let (guard, own) = (self.keys.reaping(node.as_str()), self.node());
+        let set = self.client.set::<Option<String>, _, _>(guard, own.as_str(), once(GUARD), only_new, false);
+        Ok(set.await.map_err(unavailable)?.is_some())
+    }
+
+    async fn reap_node(&self, node: &NodeId) -> Result<(), StoreError> {
+        let index = self.keys.topics_of_node(node.as_str());
+        loop {
+            let topics: Vec<String> =
+                self.client.srandmember(index.clone(), Some(TOPICS)).await.map_err(unavailable)?;
+            if topics.is_empty() {
+                break;
+            }
+            for topic in &topics {
+                while self.reap(topic, node, Reap::Dead).await? {}
+            }
+            self.client.srem::<(), _, _>(index.clone(), topics).await.map_err(unavailable)?;
+            let guard = self.keys.reaping(node.as_str());
+            let life = i64::try_from(GUARD.as_secs()).unwrap_or(i64::MAX);
+            self.client.expire::<(), _>(guard, life, None).await.map_err(unavailable)?;
+        }
+        self.client.srem::<(), _, _>(self.keys.nodes(), node.as_str()).await.map_err(unavailable)?;
+        self.client.del(self.keys.reaping(node.as_str())).await.map_err(unavailable)
+    }
+}

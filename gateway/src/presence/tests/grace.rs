@@ -1,0 +1,103 @@
+//! `leave_grace`: who comes back in time never left.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::pod::{Member, Pod};
+use super::pods::settings;
+use crate::config;
+use crate::redis::testing::RedisServer;
+
+fn with_grace(grace: Duration) -> config::Presence {
+    config::Presence { leave_grace: grace, ..settings() }
+}
+
+fn online(since: &str, name: &str) -> Map<String, Value> {
+    json!({ "name": name, "online_at": since }).as_object().unwrap().clone()
+}
+
+fn track(member: &Member, since: &str, name: &str) -> String {
+    member.presence.track(&member.topic, member.id, "bob", online(since, name)).unwrap().to_string()
+}
+
+/// The channel has ended, with its socket.
+fn leave(member: &Member) {
+    member.presence.untrack_all(member.id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_on_another_pod_is_no_diff() {
+    let server = RedisServer::start();
+    let settings = with_grace(Duration::from_secs(60));
+    let (here, there) = (Pod::on(&server.url(), &settings), Pod::on(&server.url(), &settings));
+    let (mut alice, bob, reloaded) = (here.join("t").await, there.join("t").await, here.join("t").await);
+    let first = track(&bob, "1", "bob");
+    let before = alice.shows(&["bob"]).await;
+    leave(&bob);
+    // It lingers once the topic holds it.
+    while !server.command(&["HKEYS", "test:{t}:p"]).contains("~:") {
+        tokio::task::yield_now().await;
+    }
+    while track(&reloaded, "2", "bob") != first {
+        // The reader here has not heard of it yet.
+        here.presence.untrack(&reloaded.topic, reloaded.id, "bob");
+        tokio::task::yield_now().await;
+    }
+    // What comes next is the next change, and nothing came before it.
+    here.presence.list("t").await.unwrap();
+    alice.track("marker", "m");
+    let diff = alice.diff().await;
+    assert_eq!(diff["joins"].as_object().unwrap().keys().collect::<Vec<_>>(), ["marker"]);
+    assert_eq!(diff["leaves"], json!({}));
+    assert_eq!(alice.client.shown()["bob"], before["bob"]);
+}
+
+#[tokio::test]
+async fn who_comes_back_changed_is_one_update() {
+    let settings = with_grace(Duration::from_secs(60));
+    let pod = Pod::with(|pubsub, metrics, tasks| crate::presence::Presence::memory(pubsub, &settings, metrics, tasks));
+    let (mut alice, bob, reloaded) = (pod.join("t").await, pod.join("t").await, pod.join("t").await);
+    let first = track(&bob, "1", "old");
+    alice.shows(&["bob"]).await;
+    leave(&bob);
+    pod.presence.list("t").await.unwrap();
+    // The reader has taken it when it has taken this.
+    alice.track("marker", "m");
+    alice.shows(&["bob", "marker"]).await;
+    let second = track(&reloaded, "2", "new");
+    let diff = alice.diff().await;
+    let joined = json!([{ "name": "new", "online_at": "1", "phx_ref": second, "phx_ref_prev": first }]);
+    assert_eq!(diff["joins"]["bob"]["metas"], joined);
+    assert_eq!(diff["leaves"]["bob"]["metas"][0]["phx_ref"], first.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_come_back_leaves_when_the_time_is_up() {
+    let server = RedisServer::start();
+    let settings = with_grace(Duration::from_millis(300));
+    let (here, there) = (Pod::on(&server.url(), &settings), Pod::on(&server.url(), &settings));
+    let (mut alice, bob) = (here.join("t").await, there.join("t").await);
+    track(&bob, "1", "bob");
+    alice.shows(&["bob"]).await;
+    let left = std::time::Instant::now();
+    leave(&bob);
+    alice.shows(&[]).await;
+    assert!(left.elapsed() >= Duration::from_millis(300));
+    assert!(here.presence.list("t").await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_lingers_in_a_topic_that_nobody_watches() {
+    let server = RedisServer::start();
+    let pod = Pod::on(&server.url(), &with_grace(Duration::from_millis(300)));
+    let mut bob = pod.join("t").await;
+    track(&bob, "1", "bob");
+    bob.shows(&["bob"]).await;
+    leave(&bob);
+    drop(bob);
+    while server.command(&["HLEN", "test:{t}:p"]) != ":4\r\n" {
+        tokio::task::yield_now().await;
+    }
+    assert!(!server.command(&["PTTL", "test:{t}:p"]).starts_with(":-"), "it goes by itself");
+}

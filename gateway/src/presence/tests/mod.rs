@@ -1,0 +1,7 @@
+mod client;
+mod cluster;
+mod embedded;
+mod grace;
+mod interleavings;
+mod pod;
+mod pods;
