@@ -4,6 +4,8 @@
 //! carries everything between pods; without it the same program runs on one node. The binary of this package is a small
 //! program on this library, whose channels come from a configuration file.
 
+mod auth;
+mod channel;
 mod clock;
 pub mod config;
 pub mod ids;
@@ -12,9 +14,17 @@ pub mod outbox;
 pub mod presence;
 pub mod pubsub;
 pub mod redis;
+mod socket;
 pub mod telemetry;
 pub mod websocket;
 pub mod wire;
 
+pub use auth::{CheckOrigin, Origin};
+pub use channel::{
+    Assigns, Channel, ChannelError, ChannelHandle, ChannelPresence, Client, Context, Ended, Endpoint, HandlerResult,
+    Info, JoinContext, JoinError, JoinResult, NoReference, Outcome, Presences, Reply, ReplyTo, Router, TrackError,
+    Transport,
+};
 pub use config::{InvalidOrigin, InvalidPattern, OriginPattern, TopicPattern};
+pub use socket::{Accepted, CloseReason, ConnectError, ConnectInfo, Mount, Params, Refusal, Socket};
 pub use wire::Payload;

@@ -1,0 +1,175 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::assigns::Assigns;
+use super::endpoint::Endpoint;
+use super::outcome::Info;
+use crate::outbox::Outbox;
+use crate::pubsub::Received;
+use crate::wire::Vsn;
+
+/// How much mail may wait for a channel.
+pub(super) const MAX_WAITING: usize = 1024;
+
+/// What carries a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// A WebSocket.
+    WebSocket,
+}
+
+impl Transport {
+    /// Its name in Phoenix' terms.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
+/// Names a channel within its connection; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChannelKey(pub(crate) u32);
+
+/// Something for a channel that does not come from its client.
+pub(crate) enum Mail {
+    /// A message of the application's own.
+    Info(Info),
+    /// A broadcast that the channel intercepts.
+    Out(Arc<Received>),
+    /// To be delivered later.
+    After(Duration, Info),
+    /// There was more than the channel could keep up with.
+    Overflow,
+}
+
+/// The client at the other end of the connection, as its channels see it.
+pub struct Client {
+    id: Option<Box<str>>,
+    assigns: Assigns,
+    vsn: Vsn,
+    transport: Transport,
+    endpoint: Endpoint,
+    outbox: Arc<Outbox>,
+    mail: Mutex<Mailbox>,
+    uuid: OnceLock<Uuid>,
+}
+
+/// What waits for the channels of a connection, in the order in which it came.
+#[derive(Default)]
+struct Mailbox {
+    waiting: VecDeque<(ChannelKey, Mail)>,
+    /// How much of it each channel has, so that a flood for one cannot push out what another is sent.
+    counts: Vec<(ChannelKey, usize)>,
+    /// The connection is gone: nobody will read this.
+    closed: bool,
+}
+
+impl Client {
+    pub(crate) fn new(
+        id: Option<Box<str>>,
+        assigns: Assigns,
+        vsn: Vsn,
+        transport: Transport,
+        endpoint: Endpoint,
+        outbox: Arc<Outbox>,
+    ) -> Self {
+        Self { id, assigns, vsn, transport, endpoint, outbox, mail: Mutex::default(), uuid: OnceLock::new() }
+    }
+
+    /// The socket id that the connect callback gave, shared by all sockets of one user.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Names this connection and no other: the same for all its channels, made when it is first asked for.
+    pub fn uuid(&self) -> &Uuid {
+        self.uuid.get_or_init(Uuid::new_v4)
+    }
+
+    /// What the connect callback left.
+    pub fn assigns(&self) -> &Assigns {
+        &self.assigns
+    }
+
+    /// The value of a type among the assigns.
+    pub fn assign<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.assigns.get()
+    }
+
+    /// The serializer of the connection.
+    pub fn vsn(&self) -> Vsn {
+        self.vsn
+    }
+
+    /// What carries the connection.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Leaves something for a channel and wakes the connection's task. Never waits: a channel whose mail would not fit
+    /// is ended instead.
+    pub(crate) fn send(&self, key: ChannelKey, mail: Mail) {
+        let mut mailbox = self.mail.lock();
+        if mailbox.closed {
+            return;
+        }
+        let mail = match mailbox.count(key) {
+            0..MAX_WAITING => mail,
+            MAX_WAITING => Mail::Overflow,
+            _ => return,
+        };
+        mailbox.waiting.push_back((key, mail));
+        drop(mailbox);
+        self.outbox.wake();
+    }
+
+    pub(crate) fn take_mail(&self) -> VecDeque<(ChannelKey, Mail)> {
+        let mut mailbox = self.mail.lock();
+        mailbox.counts = Vec::new();
+        std::mem::take(&mut mailbox.waiting)
+    }
+
+    /// The connection is gone: what handles that were kept still send is dropped, and counts against no budget.
+    pub(crate) fn close(&self) {
+        let waiting = {
+            let mut mailbox = self.mail.lock();
+            mailbox.closed = true;
+            std::mem::take(&mut mailbox.waiting)
+        };
+        self.outbox.shed();
+        // Not under the lock: what the application sent may do anything when it goes.
+        drop(waiting);
+    }
+}
+
+impl Mailbox {
+    /// Counts one more for a channel; how many there were.
+    fn count(&mut self, key: ChannelKey) -> usize {
+        let Some((_, count)) = self.counts.iter_mut().find(|(other, _)| *other == key) else {
+            self.counts.push((key, 1));
+            return 0;
+        };
+        *count += 1;
+        *count - 1
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("vsn", &self.vsn).field("transport", &self.transport).finish_non_exhaustive()
+    }
+}

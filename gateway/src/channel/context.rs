@@ -1,0 +1,166 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::{ChannelKey, Client, Mail};
+use super::endpoint::Endpoint;
+use super::handle::{self, ChannelHandle, NoReference, ReplyTo};
+use super::outcome::Info;
+use super::present::Present;
+use crate::pubsub::Unavailable;
+use crate::pubsub::{Broadcast, Delivery, Publication, Received, Receiver, Subscriber, SubscriberId, Subscription};
+use crate::wire::{EncodeError, Payload, Ref};
+
+/// What a callback may do: the channel's side of its connection.
+#[derive(Debug)]
+pub struct Context {
+    pub(super) client: Arc<Client>,
+    pub(super) key: ChannelKey,
+    pub(super) topic: Arc<str>,
+    pub(super) subscriber: SubscriberId,
+    /// As the join carried it: the end of the channel repeats it.
+    pub(super) join_ref: Ref,
+    /// What pushes and replies carry: the join reference, or the join's own reference when that was null (row 116).
+    pub(super) push_ref: Ref,
+    /// The reference of the message that is being handled.
+    pub(super) current: Option<Ref>,
+    /// The client already talks to the channel that replaced this one.
+    pub(super) muted: bool,
+    pub(super) subscriptions: Vec<Subscription>,
+    /// Set once the channel has to do with presence.
+    pub(super) present: Option<Box<Present>>,
+}
+
+impl Context {
+    /// The topic of the channel.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The client at the other end.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends to topics and sockets from outside this channel.
+    pub fn endpoint(&self) -> &Endpoint {
+        self.client.endpoint()
+    }
+
+    /// Pushes an event to this client only.
+    ///
+    /// # Errors
+    /// When the version of the connection cannot carry it: version 2 takes objects and bytes, version 1 any JSON.
+    pub fn push(&self, event: &str, payload: impl Into<Payload>) -> Result<(), EncodeError> {
+        if self.muted {
+            return Ok(());
+        }
+        handle::push(&self.client, &self.push_ref, &self.topic, event, &payload.into())
+    }
+
+    /// Sends an event to all subscribers of the topic, this client included, on every pod. It is under way before this
+    /// returns; awaiting it tells that it was accepted and that this client's own copy stands before what follows.
+    pub fn broadcast(&self, event: &str, payload: impl Into<Payload>) -> Publication {
+        self.publish(event, payload.into(), None)
+    }
+
+    /// Like [`Context::broadcast`], to all but this channel; other tabs of the same user do get it (row 154).
+    pub fn broadcast_from(&self, event: &str, payload: impl Into<Payload>) -> Publication {
+        self.publish(event, payload.into(), Some(self.subscriber))
+    }
+
+    fn publish(&self, event: &str, payload: Payload, exclude: Option<SubscriberId>) -> Publication {
+        let broadcast = Broadcast { topic: Arc::clone(&self.topic), event: event.into(), payload, exclude };
+        self.endpoint().pubsub().broadcast(broadcast)
+    }
+
+    /// Takes what is needed to answer the message that is being handled later, from anywhere.
+    ///
+    /// # Errors
+    /// When none is being handled, or it has no reference.
+    pub fn reply_to(&self) -> Result<ReplyTo, NoReference> {
+        let reference = self.current.clone().filter(|reference| !reference.is_null()).ok_or(NoReference)?;
+        let (client, topic) = (Arc::clone(&self.client), Arc::clone(&self.topic));
+        Ok(ReplyTo { client, join_ref: self.push_ref.clone(), reference, topic })
+    }
+
+    /// A handle for other tasks.
+    pub fn handle(&self) -> ChannelHandle {
+        let (client, topic) = (Arc::clone(&self.client), Arc::clone(&self.topic));
+        ChannelHandle { client, key: self.key, topic, join_ref: self.push_ref.clone() }
+    }
+
+    /// Sends this channel a message after a while; dropped when the channel has ended by then.
+    pub fn send_after<T: Send + 'static>(&self, delay: Duration, message: T) {
+        self.client.send(self.key, Mail::After(delay, Info::new(message)));
+    }
+
+    /// Has the broadcasts of another topic delivered to [`super::Channel::handle_info`] as `Arc<Received>`, as long as
+    /// the channel lives. They are not forwarded to the client by themselves (row 159).
+    ///
+    /// # Errors
+    /// When the topic cannot be subscribed to in time.
+    pub async fn subscribe(&mut self, topic: &str) -> Result<(), Unavailable> {
+        let pubsub = self.endpoint().pubsub();
+        let (interest, id) = (pubsub.interest(topic), pubsub.next_subscriber_id());
+        let receiver = self.receiver(|received| Mail::Info(Info::new(received)));
+        let subscriber = Subscriber { id, delivery: Delivery::Receiver(receiver) };
+        self.subscriptions.push(interest.await?.attach(subscriber, || {}));
+        Ok(())
+    }
+
+    pub(super) fn receiver(&self, mail: fn(Arc<Received>) -> Mail) -> Arc<dyn Receiver> {
+        Arc::new(ChannelReceiver { client: Arc::clone(&self.client), key: self.key, mail })
+    }
+}
+
+/// Puts the broadcasts of a topic into the mail of a channel.
+struct ChannelReceiver {
+    client: Arc<Client>,
+    key: ChannelKey,
+    mail: fn(Arc<Received>) -> Mail,
+}
+
+impl Receiver for ChannelReceiver {
+    fn receive(&self, message: &Arc<Received>) {
+        self.client.send(self.key, (self.mail)(Arc::clone(message)));
+    }
+}
+
+/// What the join callback may do: everything but send.
+#[derive(Debug)]
+pub struct JoinContext(pub(super) Context);
+
+impl JoinContext {
+    /// The topic to join.
+    pub fn topic(&self) -> &str {
+        self.0.topic()
+    }
+
+    /// The client at the other end.
+    pub fn client(&self) -> &Client {
+        self.0.client()
+    }
+
+    /// Sends to topics and sockets from outside this channel.
+    pub fn endpoint(&self) -> &Endpoint {
+        self.0.endpoint()
+    }
+
+    /// A handle for other tasks. What is sent through it is handled after the join.
+    pub fn handle(&self) -> ChannelHandle {
+        self.0.handle()
+    }
+
+    /// See [`Context::send_after`]; the time runs from now.
+    pub fn send_after<T: Send + 'static>(&self, delay: Duration, message: T) {
+        self.0.send_after(delay, message);
+    }
+
+    /// See [`Context::subscribe`].
+    ///
+    /// # Errors
+    /// When the topic cannot be subscribed to in time.
+    pub async fn subscribe(&mut self, topic: &str) -> Result<(), Unavailable> {
+        self.0.subscribe(topic).await
+    }
+}

@@ -1,0 +1,92 @@
+use std::collections::VecDeque;
+
+use super::instance::Call;
+use super::outcome::Ended;
+use crate::wire::{Payload, Ref};
+
+/// How many messages of the client may wait for a channel before its socket is not read any more.
+pub(super) const MAX_MESSAGES: usize = 64;
+
+/// What a channel has to do next.
+pub(super) enum Queued {
+    Call(Call, Option<Ref>),
+    Leave { reference: Ref },
+    Stop,
+}
+
+/// What waits for a channel, oldest first.
+#[derive(Default)]
+pub(super) struct Inbox {
+    queue: VecDeque<Queued>,
+    /// How much of it the client sent. Only that can be held back by not reading the client.
+    messages: usize,
+    bytes: usize,
+}
+
+impl Inbox {
+    pub(super) fn push_message(&mut self, event: Box<str>, payload: Payload, reference: Ref) {
+        self.messages += 1;
+        self.bytes += payload.bytes().len();
+        self.queue.push_back(Queued::Call(Call::In { event, payload }, Some(reference)));
+    }
+
+    pub(super) fn push_leave(&mut self, reference: Ref) {
+        self.messages += 1;
+        self.queue.push_back(Queued::Leave { reference });
+    }
+
+    /// Something that the client did not send.
+    pub(super) fn push_call(&mut self, call: Call) {
+        self.queue.push_back(Queued::Call(call, None));
+    }
+
+    /// Something that comes before all that waits.
+    pub(super) fn push_first(&mut self, queued: Queued) {
+        self.queue.push_front(queued);
+    }
+
+    /// From now on there is only the end to come.
+    pub(super) fn replace_by_end(&mut self, reason: Ended) {
+        *self = Self::default();
+        self.push_call(Call::Terminate(reason));
+    }
+
+    pub(super) fn front(&self) -> Option<&Queued> {
+        self.queue.front()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Queued> {
+        let queued = self.queue.pop_front()?;
+        match &queued {
+            Queued::Call(Call::In { payload, .. }, _) => {
+                self.messages -= 1;
+                self.bytes -= payload.bytes().len();
+            }
+            Queued::Leave { .. } => self.messages -= 1,
+            Queued::Call(..) | Queued::Stop => {}
+        }
+        if self.queue.is_empty() {
+            // An idle channel owns no queue.
+            self.queue = VecDeque::new();
+        }
+        Some(queued)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Bytes of the client's messages.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether so much of the client's waits that it should not be read.
+    pub(super) fn is_congested(&self) -> bool {
+        self.messages >= MAX_MESSAGES
+    }
+}

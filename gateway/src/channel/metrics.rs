@@ -1,0 +1,49 @@
+use crate::wire::Reason;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// What the channels of a pod count.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelMetrics {
+    pub(crate) joined: IntGauge,
+    pub(crate) joins_ok: IntCounter,
+    pub(crate) joins_refused: IntCounter,
+    pub(crate) joins_crashed: IntCounter,
+    pub(crate) joins_unavailable: IntCounter,
+    joins_unmatched: IntCounter,
+    joins_too_many: IntCounter,
+    pub(crate) crashes: IntCounter,
+}
+
+impl ChannelMetrics {
+    /// Makes the families and registers them.
+    ///
+    /// # Errors
+    /// When they are registered already.
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let joined = IntGauge::new("gateway_channels_joined", "Channels that are joined now")?;
+        let joins = Opts::new("gateway_joins_total", "Joins answered, by result");
+        let joins = IntCounterVec::new(joins, &["result"])?;
+        let crashes = IntCounter::new("gateway_channel_crashes_total", "Channels ended by an error or a panic")?;
+        registry.register(Box::new(joined.clone()))?;
+        registry.register(Box::new(joins.clone()))?;
+        registry.register(Box::new(crashes.clone()))?;
+        Ok(Self {
+            joined,
+            joins_ok: joins.with_label_values(&["ok"]),
+            joins_refused: joins.with_label_values(&["refused"]),
+            joins_crashed: joins.with_label_values(&["crashed"]),
+            joins_unavailable: joins.with_label_values(&["unavailable"]),
+            joins_unmatched: joins.with_label_values(&["unmatched"]),
+            joins_too_many: joins.with_label_values(&["too_many"]),
+            crashes,
+        })
+    }
+
+    /// Counts a join that no channel saw.
+    pub(crate) fn join_refused_by_socket(&self, reason: Reason) {
+        match reason {
+            Reason::TooManyChannels => self.joins_too_many.inc(),
+            _ => self.joins_unmatched.inc(),
+        }
+    }
+}

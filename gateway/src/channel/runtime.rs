@@ -1,0 +1,156 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Context as TaskContext;
+use std::time::Duration;
+
+use super::client::{ChannelKey, Client};
+use super::context::Context;
+use super::env::{Env, Event};
+use super::metrics::ChannelMetrics;
+use super::outcome::Ended;
+use super::replies::PendingJoin;
+use super::router::Route;
+use super::slot::Slot;
+use crate::wire::{Payload, Ref};
+
+/// A join that found its route.
+pub(crate) struct JoinRequest {
+    pub(crate) key: ChannelKey,
+    pub(crate) route: Arc<Route>,
+    pub(crate) topic: Arc<str>,
+    pub(crate) join_ref: Ref,
+    pub(crate) reference: Ref,
+    pub(crate) params: Payload,
+    /// The join reference of the channel that this one replaces.
+    pub(crate) replaces: Option<Ref>,
+}
+
+/// The channels of one connection. Owned and polled by the connection's task.
+pub(crate) struct Channels {
+    slots: Vec<Slot>,
+    /// Whether a slot may have something to do. Most of the time a connection is woken only to write.
+    active: bool,
+    congested: bool,
+    /// With more than these, ended ones included, the client is not read: a fast rejoiner waits for its old channels.
+    max_slots: usize,
+    env: Env,
+}
+
+/// How many channels may be ending beside those that a socket may have joined.
+const MAX_ENDING: usize = 64;
+
+/// How many bytes of a client's messages may wait for its channels before it is not read any more.
+const MAX_WAITING_BYTES: usize = 1024 * 1024;
+
+impl Channels {
+    /// None yet. `grace` is the time that callbacks have when their channel ends.
+    pub(crate) fn new(client: Arc<Client>, metrics: Arc<ChannelMetrics>, max_channels: usize, grace: Duration) -> Self {
+        Self {
+            slots: Vec::new(),
+            active: false,
+            congested: false,
+            max_slots: max_channels.saturating_add(MAX_ENDING),
+            env: Env { client, metrics, grace, events: VecDeque::new() },
+        }
+    }
+
+    /// Starts a join.
+    pub(crate) fn join(&mut self, request: JoinRequest) {
+        let JoinRequest { key, route, topic, join_ref, reference, params, replaces } = request;
+        let push_ref = if join_ref.is_null() { reference.clone() } else { join_ref.clone() };
+        let client = Arc::clone(&self.env.client);
+        let subscriber = client.endpoint().pubsub().next_subscriber_id();
+        let subscriptions = Vec::new();
+        let (current, muted, present) = (None, false, None);
+        let cx = Context { client, key, topic, subscriber, join_ref, push_ref, current, muted, subscriptions, present };
+        let join = PendingJoin { reference, replaces, intercept: Arc::clone(route.intercept()) };
+        let mut slot = Slot::new(&cx, join);
+        slot.start(&route, params, Box::new(cx), &mut self.env);
+        // Most sockets join one topic: room for four would be the larger part of an idle connection's list.
+        if self.slots.is_empty() {
+            self.slots.reserve_exact(1);
+        }
+        self.slots.push(slot);
+        self.active = true;
+        self.congested |= self.slots.len() > self.max_slots;
+    }
+
+    /// Hands a channel a message of its client.
+    pub(crate) fn message(&mut self, key: ChannelKey, event: Box<str>, payload: Payload, reference: Ref) {
+        if let Some(slot) = self.slot(key) {
+            slot.message(event, payload, reference);
+            self.congested |= slot.is_congested() || slot.waiting_bytes() > MAX_WAITING_BYTES;
+        }
+    }
+
+    /// Has a channel leave after what it was sent before; the leave is answered then.
+    pub(crate) fn leave(&mut self, key: ChannelKey, reference: Ref) {
+        if let Some(slot) = self.slot(key) {
+            slot.leave(reference);
+        }
+    }
+
+    /// Ends a channel because its topic is joined again. Its `phx_close` follows the answer to that join.
+    pub(crate) fn replace(&mut self, key: ChannelKey) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.key == key) {
+            slot.end(Ended::Replaced, &self.env);
+            self.active = true;
+        }
+    }
+
+    /// Ends all channels because the connection is gone. Nothing is announced (row 143).
+    pub(crate) fn close(&mut self) {
+        for slot in &mut self.slots {
+            slot.end(Ended::SocketClosed, &self.env);
+        }
+        self.active = true;
+    }
+
+    /// Hands out what came for the channels from elsewhere.
+    pub(crate) fn collect_mail(&mut self) {
+        for (key, mail) in self.env.client.take_mail() {
+            if let Some(slot) = self.slots.iter_mut().find(|slot| slot.key == key) {
+                slot.mail(mail, &mut self.env);
+                self.active = true;
+            }
+        }
+    }
+
+    /// Goes on with everything that can go on, and says what happened.
+    pub(crate) fn poll(&mut self, task: &mut TaskContext<'_>) -> VecDeque<Event> {
+        if !self.active {
+            return VecDeque::new();
+        }
+        // Mail of the channels to themselves, such as a timer that one of them set before its last await.
+        self.collect_mail();
+        for slot in &mut self.slots {
+            slot.poll(task, &mut self.env);
+        }
+        self.slots.retain(|slot| !slot.is_done());
+        self.active = self.slots.iter().any(|slot| !slot.is_idle());
+        self.congested = self.slots.iter().any(Slot::is_congested)
+            || self.slots.len() > self.max_slots
+            || self.slots.iter().map(Slot::waiting_bytes).sum::<usize>() > MAX_WAITING_BYTES;
+        std::mem::take(&mut self.env.events)
+    }
+
+    /// Whether a channel has so much to do that its client should not be read.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.congested
+    }
+
+    /// Whether no callback is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// For joins that no channel sees.
+    pub(crate) fn metrics(&self) -> &ChannelMetrics {
+        &self.env.metrics
+    }
+
+    fn slot(&mut self, key: ChannelKey) -> Option<&mut Slot> {
+        self.active = true;
+        self.slots.iter_mut().find(|slot| slot.key == key)
+    }
+}

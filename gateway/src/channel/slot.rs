@@ -1,0 +1,400 @@
+//! One channel of a connection, from its join to the end of its last callback.
+//!
+//! `joining -> subscribing -> idle <-> busy -> done`. A slot whose channel has ended for the client (`ending`) still runs
+//! what is under way and then `terminate`, until its grace is over.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use tokio::time::Sleep;
+
+use super::client::{ChannelKey, MAX_WAITING, Mail};
+use super::context::Context;
+use super::env::{Env, Event};
+use super::handle;
+use super::inbox::{Inbox, MAX_MESSAGES, Queued};
+use super::instance::{Call, Finished, Instance, Running, Step, poll_caught};
+use super::outcome::{ChannelError, Ended, HandlerResult, JoinError, JoinResult, Outcome, Reply};
+use super::presence::push_state;
+use super::replies::{PendingJoin, Replies};
+use super::router::Route;
+use super::timers::Timers;
+use crate::pubsub::{Delivery, Interest, Publication, Subscriber, SubscriberId, Subscription, Unavailable};
+use crate::wire::{Name, Outgoing, Payload, Reason, Ref};
+
+type Subscribing = Pin<Box<dyn Future<Output = Result<Interest, Unavailable>> + Send>>;
+
+enum State {
+    Joining(Running<JoinResult>),
+    Subscribing(Subscribing, Box<Finished<Payload>>),
+    Idle(Box<dyn Instance>, Box<Context>),
+    Busy(Running<HandlerResult>),
+    Done,
+}
+
+pub(super) struct Slot {
+    pub(super) key: ChannelKey,
+    subscriber: SubscriberId,
+    topic: Arc<str>,
+    join_ref: Ref,
+    push_ref: Ref,
+    state: State,
+    join: Option<Box<PendingJoin>>,
+    inbox: Inbox,
+    replies: Replies,
+    timers: Timers,
+    subscription: Option<Subscription>,
+    /// Set when the channel has ended for the client: when it is dropped at the latest.
+    ending: Option<Pin<Box<Sleep>>>,
+}
+
+impl Slot {
+    pub(super) fn new(cx: &Context, join: PendingJoin) -> Self {
+        Self {
+            key: cx.key,
+            subscriber: cx.subscriber,
+            topic: Arc::clone(&cx.topic),
+            join_ref: cx.join_ref.clone(),
+            push_ref: cx.push_ref.clone(),
+            state: State::Done,
+            join: Some(Box::new(join)),
+            inbox: Inbox::default(),
+            replies: Replies::default(),
+            timers: Timers::default(),
+            subscription: None,
+            ending: None,
+        }
+    }
+
+    pub(super) fn start(&mut self, route: &Route, params: Payload, cx: Box<Context>, env: &mut Env) {
+        match catch_unwind(AssertUnwindSafe(|| route.instance().join(params, cx))) {
+            Ok(Step::Running(running)) => self.state = State::Joining(running),
+            Ok(Step::Done(finished)) => self.joined(finished, env),
+            Err(_panic) => self.join_crashed(env),
+        }
+    }
+
+    pub(super) fn message(&mut self, event: Box<str>, payload: Payload, reference: Ref) {
+        self.inbox.push_message(event, payload, reference);
+    }
+
+    pub(super) fn leave(&mut self, reference: Ref) {
+        self.inbox.push_leave(reference);
+    }
+
+    pub(super) fn mail(&mut self, mail: Mail, env: &mut Env) {
+        if self.ending.is_some() {
+            return;
+        }
+        let call = match mail {
+            Mail::After(delay, info) if self.timers.len() < MAX_WAITING => {
+                return self.timers.push(delay, info);
+            }
+            Mail::Info(info) if self.inbox.len() < MAX_WAITING => Call::Info(info),
+            Mail::Out(received) if self.inbox.len() < MAX_WAITING => Call::Out(received),
+            Mail::After(..) | Mail::Info(_) | Mail::Out(_) | Mail::Overflow => return self.overflowed(env),
+        };
+        self.inbox.push_call(call);
+    }
+
+    /// Whether so much waits for the channel that its client should not be read.
+    pub(super) fn is_congested(&self) -> bool {
+        self.inbox.is_congested()
+    }
+
+    /// Bytes of the client's messages that wait for the channel.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.inbox.bytes()
+    }
+
+    /// Whether only a message, mail or the end of the connection can set it going again.
+    pub(super) fn is_idle(&self) -> bool {
+        let waits = self.inbox.is_empty() && self.replies.is_empty() && self.timers.is_empty();
+        waits && matches!(self.state, State::Idle(..))
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Ends the channel for the client; what is under way and `terminate` have the grace to finish.
+    pub(super) fn end(&mut self, reason: Ended, env: &Env) {
+        if self.ending.is_some() {
+            return;
+        }
+        if self.subscription.take().is_some() {
+            env.metrics.joined.dec();
+        }
+        if reason == Ended::Replaced {
+            // Joined again before the first join was answered: its client must not wait for ever, nor the one before it.
+            self.answer_join(&Reply::error(Reason::Unavailable.payload()), env);
+        }
+        // Who has left the topic is not there any more, even if a callback still runs.
+        env.client.endpoint().presence_service().untrack_all(self.subscriber);
+        self.replies.clear();
+        self.timers.clear();
+        self.inbox.replace_by_end(reason);
+        self.ending = Some(Box::pin(tokio::time::sleep(env.grace)));
+        self.state = match std::mem::replace(&mut self.state, State::Done) {
+            // Nobody waits for the topic any more.
+            State::Subscribing(_, joined) => State::Idle(joined.instance, joined.cx),
+            state => state,
+        };
+    }
+
+    pub(super) fn poll(&mut self, task: &mut TaskContext<'_>, env: &mut Env) {
+        if self.ending.as_mut().is_some_and(|grace| grace.as_mut().poll(task).is_ready()) {
+            tracing::warn!(topic = &*self.topic, "a channel did not finish its last callback in time");
+            self.state = State::Done;
+        }
+        while let Some(info) = self.timers.poll_next(task) {
+            self.inbox.push_call(Call::Info(info));
+        }
+        loop {
+            self.poll_replies(task, env);
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Joining(mut running) => match poll_caught(&mut running, task) {
+                    Poll::Ready(Some(finished)) => self.joined(finished, env),
+                    Poll::Ready(None) => self.join_crashed(env),
+                    Poll::Pending => return self.state = State::Joining(running),
+                },
+                State::Subscribing(mut interest, finished) => match interest.as_mut().poll(task) {
+                    Poll::Ready(interest) => self.subscribed(interest, *finished, env),
+                    Poll::Pending => return self.state = State::Subscribing(interest, finished),
+                },
+                State::Busy(mut running) => match poll_caught(&mut running, task) {
+                    Poll::Ready(Some(finished)) => self.finished(finished, env),
+                    Poll::Ready(None) => self.crashed(env, None),
+                    Poll::Pending => return self.state = State::Busy(running),
+                },
+                State::Idle(instance, cx) => match self.next() {
+                    Some(next) => self.run(next, instance, cx, env),
+                    None => return self.state = State::Idle(instance, cx),
+                },
+                State::Done => return,
+            }
+        }
+    }
+
+    /// What to do next, if it may be done now: a leave or a stop waits for the replies before it, and so does everything
+    /// while too many replies are outstanding.
+    fn next(&mut self) -> Option<Queued> {
+        let may_run = match self.inbox.front()? {
+            // A channel's own broadcast that it intercepts follows the reply (row 164).
+            Queued::Leave { .. } | Queued::Stop | Queued::Call(Call::Out(_), _) => self.replies.is_empty(),
+            Queued::Call(..) => self.replies.len() < MAX_MESSAGES,
+        };
+        if may_run { self.inbox.pop() } else { None }
+    }
+
+    fn run(&mut self, next: Queued, instance: Box<dyn Instance>, mut cx: Box<Context>, env: &mut Env) {
+        match next {
+            Queued::Leave { reference } => {
+                // The answer comes first: what the channel pushes while it terminates follows its end (row 118).
+                self.reply_as(&self.push_ref, &reference, &Reply::ok(Payload::empty()), env);
+                self.close(env);
+                self.state = State::Idle(instance, cx);
+                self.end(Ended::Left, env);
+            }
+            Queued::Stop => {
+                self.close(env);
+                self.state = State::Idle(instance, cx);
+                self.end(Ended::Stopped, env);
+            }
+            Queued::Call(call, reference) => {
+                cx.current = reference;
+                cx.muted = matches!(call, Call::Terminate(Ended::Replaced));
+                match catch_unwind(AssertUnwindSafe(|| instance.call(call, cx))) {
+                    Ok(Step::Running(running)) => self.state = State::Busy(running),
+                    Ok(Step::Done(finished)) => self.finished(finished, env),
+                    Err(_panic) => self.crashed(env, None),
+                }
+            }
+        }
+    }
+
+    fn joined(&mut self, finished: Finished<JoinResult>, env: &mut Env) {
+        let Finished { instance, cx, result } = finished;
+        match result {
+            Ok(_) if self.ending.is_some() => self.state = State::Idle(instance, cx),
+            Ok(result) => {
+                env.events.push_back(Event::JoinCallbackDone(self.key));
+                let interest = Box::pin(cx.endpoint().pubsub().interest(&self.topic));
+                self.state = State::Subscribing(interest, Box::new(Finished { instance, cx, result }));
+            }
+            Err(JoinError::Refused(response)) => {
+                env.metrics.joins_refused.inc();
+                self.refuse(response, env);
+            }
+            Err(JoinError::Unavailable) => self.refuse_unavailable(env),
+            Err(JoinError::Crashed(error)) => {
+                tracing::error!(topic = &*self.topic, %error, "a join callback failed");
+                env.metrics.joins_crashed.inc();
+                self.refuse(Reason::JoinCrashed.payload(), env);
+            }
+        }
+    }
+
+    fn join_crashed(&mut self, env: &mut Env) {
+        tracing::error!(topic = &*self.topic, "a join callback panicked");
+        env.metrics.joins_crashed.inc();
+        self.refuse(Reason::JoinCrashed.payload(), env);
+    }
+
+    fn refuse_unavailable(&mut self, env: &mut Env) {
+        env.metrics.joins_unavailable.inc();
+        self.refuse(Reason::Unavailable.payload(), env);
+    }
+
+    fn refuse(&mut self, response: Payload, env: &mut Env) {
+        self.answer_join(&Reply::error(response), env);
+        // What the client sent behind the join is for a topic that it has not joined.
+        while let Some(queued) = self.inbox.pop() {
+            match queued {
+                Queued::Call(Call::In { .. }, Some(reference)) => {
+                    let unmatched = Reply::error(Reason::UnmatchedTopic.payload());
+                    self.reply_as(&Ref::Null, &reference, &unmatched, env);
+                }
+                Queued::Leave { reference } => {
+                    self.reply_as(&self.join_ref, &reference, &Reply::ok(Payload::empty()), env);
+                }
+                Queued::Call(..) | Queued::Stop => {}
+            }
+        }
+        self.state = State::Done;
+        self.ended(env);
+    }
+
+    fn subscribed(&mut self, interest: Result<Interest, Unavailable>, joined: Finished<Payload>, env: &mut Env) {
+        let Finished { instance, cx, result: response } = joined;
+        let Ok(interest) = interest else { return self.refuse_unavailable(env) };
+        let (vsn, outbox) = (env.client.vsn(), Arc::clone(env.client.outbox()));
+        let delivery = match &self.join {
+            Some(join) if !join.intercept.is_empty() => {
+                let (events, receiver) = (Arc::clone(&join.intercept), cx.receiver(Mail::Out));
+                Delivery::Intercepted { vsn, outbox, events, receiver }
+            }
+            _ => Delivery::Fastlane { vsn, outbox },
+        };
+        let subscriber = Subscriber { id: cx.subscriber, delivery };
+        // The reply is queued under the topic's lock: no broadcast can come before it, and none after it is missed.
+        let reply = Reply::ok(response);
+        self.subscription = Some(match cx.present.as_ref().filter(|present| present.state_follows_reply) {
+            // And the state under the replica's, so that the same holds for it and the diffs.
+            Some(present) => present.watch.with_payload(|state| {
+                interest.attach(subscriber, || {
+                    self.answer_join(&reply, env);
+                    push_state(&cx, state);
+                })
+            }),
+            None => interest.attach(subscriber, || self.answer_join(&reply, env)),
+        });
+        env.metrics.joins_ok.inc();
+        env.metrics.joined.inc();
+        self.inbox.push_first(Queued::Call(Call::AfterJoin, None));
+        self.state = State::Idle(instance, cx);
+    }
+
+    fn answer_join(&mut self, reply: &Reply, env: &Env) {
+        let Some(join) = self.join.take() else { return };
+        self.reply_as(&self.join_ref, &join.reference, reply, env);
+        if let Some(old) = join.replaces {
+            self.announce_end(&old, "phx_close", &Payload::empty(), env);
+        }
+    }
+
+    fn finished(&mut self, finished: Finished<HandlerResult>, env: &mut Env) {
+        let Finished { instance, mut cx, result } = finished;
+        let reference = cx.current.take();
+        if self.ending.is_some() {
+            // The last call was `terminate`, unless the end came while another one ran.
+            self.state = if self.inbox.is_empty() { State::Done } else { State::Idle(instance, cx) };
+            return;
+        }
+        self.state = State::Idle(instance, cx);
+        let answerable = reference.is_some();
+        match result {
+            Ok(Outcome::NoReply) => {}
+            Ok(Outcome::Reply(reply)) => self.reply(reference, None, reply, env),
+            Ok(Outcome::ReplyAfter(publication)) => {
+                self.reply(reference, Some(publication), Reply::ok(Payload::empty()), env);
+            }
+            Ok(Outcome::Stop(reply)) => {
+                if let Some(reply) = reply {
+                    self.reply(reference, None, reply, env);
+                }
+                // At once, unless a reply still waits for its publication; nothing else is handled any more.
+                self.inbox.push_first(Queued::Stop);
+            }
+            Err(error) => match error.as_reply(answerable) {
+                Some(reply) => self.reply(reference, None, reply, env),
+                None => self.crashed(env, Some(&error)),
+            },
+        }
+    }
+
+    fn reply(&mut self, reference: Option<Ref>, waits_for: Option<Publication>, reply: Reply, env: &Env) {
+        let Some(reference) = reference else {
+            return tracing::debug!(topic = &*self.topic, ?reply, "there is no message to reply to");
+        };
+        if self.replies.is_empty() && waits_for.is_none() {
+            return self.reply_as(&self.push_ref, &reference, &reply, env);
+        }
+        self.replies.push(reference, waits_for, reply);
+    }
+
+    fn poll_replies(&mut self, task: &mut TaskContext<'_>, env: &Env) {
+        while let Some((reference, reply)) = self.replies.poll_next(task) {
+            self.reply_as(&self.push_ref, &reference, &reply, env);
+        }
+    }
+
+    /// A callback failed or panicked: only this channel ends, and its client rejoins (row 139).
+    fn crashed(&mut self, env: &mut Env, error: Option<&ChannelError>) {
+        tracing::error!(topic = &*self.topic, ?error, "a channel crashed");
+        env.metrics.crashes.inc();
+        if self.ending.is_none() {
+            self.fail(env);
+        }
+    }
+
+    fn overflowed(&mut self, env: &mut Env) {
+        tracing::warn!(topic = &*self.topic, "a channel was ended: more came than it handles");
+        self.fail(env);
+    }
+
+    fn fail(&mut self, env: &mut Env) {
+        self.announce_end(&self.join_ref, "phx_error", &Reason::ChannelCrash.payload(), env);
+        self.end(Ended::Crashed, env);
+        self.ended(env);
+    }
+
+    fn close(&mut self, env: &mut Env) {
+        self.announce_end(&self.join_ref, "phx_close", &Payload::empty(), env);
+        self.ended(env);
+    }
+
+    /// The topic is free for the client again.
+    fn ended(&self, env: &mut Env) {
+        env.events.push_back(Event::Ended(self.key));
+    }
+
+    fn announce_end(&self, join_ref: &Ref, event: &str, payload: &Payload, env: &Env) {
+        let ended = Outgoing::Ended { join_ref, topic: &self.topic, event, payload };
+        if let Err(error) = handle::queue(&env.client, ended) {
+            tracing::debug!(topic = &*self.topic, %error, "the end of a channel could not be told");
+        }
+    }
+
+    fn reply_as(&self, join_ref: &Ref, reference: &Ref, reply: &Reply, env: &Env) {
+        let topic = &Name::from(&*self.topic);
+        let (status, response) = (reply.status(), &reply.response);
+        let reply = Outgoing::Reply { join_ref, reference, topic, status, response };
+        if let Err(error) = handle::queue(&env.client, reply) {
+            tracing::error!(topic = &*self.topic, %error, "a reply could not be encoded");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+use thiserror::Error;
+
+/// Why a connection ended: the one table of close codes (protocol 2.6) and metric labels.
+///
+/// phoenix.js up to 1.8.15 stays away after code 1000, so the gateway never closes with it unless the client did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[repr(u8)]
+pub enum CloseReason {
+    /// The client closed; its own code is echoed.
+    #[error("closed by the client")]
+    ClientClosed = 1,
+    /// The connection broke without a close frame.
+    #[error("the client is gone")]
+    ClientGone,
+    /// No byte came for the idle timeout (row 55).
+    #[error("idle timeout")]
+    IdleTimeout,
+    /// A violation of RFC 6455.
+    #[error("WebSocket protocol error")]
+    ProtocolError,
+    /// Text that is not UTF-8 (row 92).
+    #[error("text is not UTF-8")]
+    InvalidUtf8,
+    /// An endless fragmented message.
+    #[error("policy violation")]
+    PolicyViolation,
+    /// A frame or message over the limit (row 57).
+    #[error("frame too large")]
+    TooLarge,
+    /// A frame that is no Phoenix message (rows 74-80).
+    #[error("malformed message")]
+    Malformed,
+    /// All sockets of the user were disconnected (row 148).
+    #[error("disconnected by the application")]
+    Disconnected,
+    /// The pod stops (row 60).
+    #[error("the pod is draining")]
+    Draining,
+    /// The client reads too slowly, or the pod's outbox budget was exceeded and this connection held the most.
+    #[error("the client reads too slowly")]
+    SlowConsumer,
+}
+
+impl CloseReason {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::ClientClosed,
+        Self::ClientGone,
+        Self::IdleTimeout,
+        Self::ProtocolError,
+        Self::InvalidUtf8,
+        Self::PolicyViolation,
+        Self::TooLarge,
+        Self::Malformed,
+        Self::Disconnected,
+        Self::Draining,
+        Self::SlowConsumer,
+    ];
+
+    /// The code of the close frame; none is sent when the client is gone or closed itself.
+    pub fn code(self) -> Option<u16> {
+        match self {
+            Self::ClientClosed | Self::ClientGone => None,
+            Self::IdleTimeout | Self::ProtocolError => Some(1002),
+            Self::InvalidUtf8 => Some(1007),
+            Self::PolicyViolation => Some(1008),
+            Self::TooLarge => Some(1009),
+            Self::Malformed => Some(1011),
+            Self::Disconnected => Some(1001),
+            Self::Draining => Some(1012),
+            Self::SlowConsumer => Some(1013),
+        }
+    }
+
+    /// The label of `gateway_disconnects_total`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client_closed",
+            Self::ClientGone => "client_gone",
+            Self::IdleTimeout => "idle_timeout",
+            Self::ProtocolError => "protocol_error",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::PolicyViolation => "policy_violation",
+            Self::TooLarge => "too_large",
+            Self::Malformed => "malformed",
+            Self::Disconnected => "disconnected",
+            Self::Draining => "draining",
+            Self::SlowConsumer => "slow_consumer",
+        }
+    }
+
+    /// The reason of a code that the WebSocket codec reports.
+    pub(crate) fn of_protocol_code(code: u16) -> Self {
+        match code {
+            1007 => Self::InvalidUtf8,
+            1008 => Self::PolicyViolation,
+            1009 => Self::TooLarge,
+            _ => Self::ProtocolError,
+        }
+    }
+
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_codes_are_consistent() {
+        for reason in CloseReason::ALL {
+            assert_eq!(CloseReason::from_number(reason as u8), Some(reason));
+            assert_ne!(reason.code(), Some(1000), "old clients stay away after 1000");
+        }
+        assert_eq!(CloseReason::from_number(0), None);
+    }
+}

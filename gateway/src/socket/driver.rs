@@ -1,0 +1,133 @@
+use std::sync::Arc;
+use std::task::Context;
+
+use bytes::Bytes;
+
+use super::close::CloseReason;
+use super::metrics::SocketMetrics;
+use super::mount::Mount;
+use super::registry::Registry;
+use super::session::{Effect, Session};
+use crate::channel::{ChannelMetrics, Channels, Client, Endpoint};
+use crate::clock::Clock;
+use crate::outbox::{Budget, Outbox, Packet};
+use crate::wire::{Name, Opcode, Outgoing, Payload, Reason, Ref};
+
+/// What all connections of a pod share.
+#[derive(Clone)]
+pub(crate) struct Services {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) clock: Clock,
+    pub(crate) socket_metrics: Arc<SocketMetrics>,
+    pub(crate) channel_metrics: Arc<ChannelMetrics>,
+    pub(crate) outbox_bytes: usize,
+}
+
+impl Services {
+    /// A queue for a connection that may send frames of this size: the largest and its answer always fit, or a relay of
+    /// it would close its own sender.
+    pub(crate) fn outbox(&self, max_frame_size: usize) -> Arc<Outbox> {
+        let limit = self.outbox_bytes.max(max_frame_size.saturating_mul(2));
+        Arc::new(Outbox::new(limit, Arc::clone(&self.budget)))
+    }
+}
+
+/// Performs what the session of one connection decides. Owned and polled by the connection's task.
+pub(crate) struct Driver {
+    session: Session,
+    channels: Channels,
+    client: Arc<Client>,
+    mount: Arc<Mount>,
+}
+
+impl Driver {
+    pub(crate) fn new(client: Arc<Client>, mount: Arc<Mount>, metrics: Arc<ChannelMetrics>) -> Self {
+        let session = Session::new(mount.max_channels);
+        let channels = Channels::new(Arc::clone(&client), metrics, mount.max_channels, mount.callback_grace);
+        Self { session, channels, client, mount }
+    }
+
+    /// Takes a frame of the client.
+    ///
+    /// # Errors
+    /// When it is no message: the connection cannot go on.
+    pub(crate) fn on_frame(&mut self, opcode: Opcode, frame: &Bytes) -> Result<(), CloseReason> {
+        let message = self.client.vsn().decode(opcode, frame).map_err(|error| {
+            tracing::debug!(%error, "malformed message");
+            CloseReason::Malformed
+        })?;
+        let mut effects = Vec::new();
+        self.session.on_message(message, self.mount.router(), &mut effects);
+        self.perform(effects);
+        Ok(())
+    }
+
+    /// Hands out what came for the channels from elsewhere: to be called when the outbox was signalled.
+    pub(crate) fn collect_mail(&mut self) {
+        self.channels.collect_mail();
+    }
+
+    /// Goes on with the channels until nothing more can be done now.
+    pub(crate) fn poll(&mut self, task: &mut Context<'_>) {
+        loop {
+            let events = self.channels.poll(task);
+            if events.is_empty() {
+                return;
+            }
+            let mut effects = Vec::new();
+            self.session.on_events(events, self.mount.router(), &mut effects);
+            self.perform(effects);
+        }
+    }
+
+    /// Whether the client should not be read for now.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.session.is_congested() || self.channels.is_congested()
+    }
+
+    /// Ends all channels. They have their grace: go on polling until [`Driver::is_finished`].
+    pub(crate) fn close(&mut self) {
+        self.session.close();
+        self.channels.close();
+    }
+
+    /// Whether no channel is left.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.channels.is_empty()
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Reply { join_ref, reference, topic, error } => {
+                    self.answer(&join_ref, &reference, &topic, error);
+                }
+                Effect::RefuseJoin { join_ref, reference, topic, reason } => {
+                    self.channels.metrics().join_refused_by_socket(reason);
+                    self.answer(&join_ref, &reference, &topic, Some(reason));
+                }
+                Effect::Join(request) => self.channels.join(request),
+                Effect::Message { key, event, payload, reference } => {
+                    self.channels.message(key, event, payload, reference);
+                }
+                Effect::Leave { key, reference } => self.channels.leave(key, reference),
+                Effect::Replace(key) => self.channels.replace(key),
+            }
+        }
+    }
+
+    fn answer(&self, join_ref: &Ref, reference: &Ref, topic: &Name, error: Option<Reason>) {
+        let (status, response) = match error {
+            None => ("ok", Payload::empty()),
+            Some(reason) => ("error", reason.payload()),
+        };
+        let reply = Outgoing::Reply { join_ref, reference, topic, status, response: &response };
+        match Packet::encode(self.client.vsn(), reply) {
+            // A full outbox closes the connection by itself.
+            Ok(packet) => drop(self.client.outbox().push(packet)),
+            Err(error) => tracing::debug!(%error, "an answer could not be encoded"),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! One client connection, whatever carries it.
+//!
+//! `transport` brings bytes and frames; here they become a [`Session`]'s messages, and effects on channels. The
+//! [`Socket`] trait is where an application decides who may connect.
+//!
+//! Invariants: the session is a pure state machine (no socket, clock or Redis inside); the [`Driver`] performs its
+//! effects and is the same for every transport; a connection ends in one place, for one [`CloseReason`], which gives the
+//! close code, the metric's label and what clients make of it.
+
+mod close;
+mod connect;
+mod driver;
+mod metrics;
+mod mount;
+mod params;
+mod registry;
+mod session;
+mod sweep;
+
+pub use close::CloseReason;
+pub use connect::{Accepted, ConnectError, ConnectInfo, Socket};
+pub use mount::{Mount, Refusal};
+pub use params::Params;
+
+pub(crate) use driver::{Driver, Services};
+pub(crate) use metrics::{ConnectResult, SocketMetrics};
+pub(crate) use registry::{Entry, Registration, Registry};
+pub(crate) use sweep::sweep;

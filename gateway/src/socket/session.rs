@@ -1,0 +1,207 @@
+//! The rules of protocol sections 2 and 3 for one socket, as a pure state machine.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::channel::{ChannelKey, Event, JoinRequest, Route, Router};
+use crate::wire::{MAX_NAME, Message, Name, Payload, Reason, Ref};
+
+/// How many messages may wait while a join callback runs before the client is not read any more.
+const MAX_WAITING: usize = 64;
+
+/// What is to be done about a message.
+pub(super) enum Effect {
+    /// The socket itself answers: ok with `{}`, or an error.
+    Reply { join_ref: Ref, reference: Ref, topic: Name, error: Option<Reason> },
+    /// The socket itself refuses a join.
+    RefuseJoin { join_ref: Ref, reference: Ref, topic: Name, reason: Reason },
+    /// A channel is joined.
+    Join(JoinRequest),
+    /// A channel gets a message.
+    Message { key: ChannelKey, event: Box<str>, payload: Payload, reference: Ref },
+    /// A channel is left.
+    Leave { key: ChannelKey, reference: Ref },
+    /// A channel makes place for a new join of its topic.
+    Replace(ChannelKey),
+}
+
+/// How many bytes these messages may have.
+const MAX_WAITING_BYTES: usize = 1024 * 1024;
+
+struct Joined {
+    key: ChannelKey,
+    topic: Arc<str>,
+    join_ref: Ref,
+    leaving: bool,
+}
+
+/// Which topics a socket has joined, and what may happen next.
+pub(super) struct Session {
+    channels: Vec<Joined>,
+    next_key: u32,
+    max_channels: usize,
+    /// The join whose callback runs; the other messages of the socket wait for it (protocol 3.1).
+    joining: Option<ChannelKey>,
+    waiting: VecDeque<Message>,
+    waiting_bytes: usize,
+}
+
+impl Session {
+    pub(super) fn new(max_channels: usize) -> Self {
+        Self {
+            channels: Vec::new(),
+            next_key: 0,
+            max_channels,
+            joining: None,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+        }
+    }
+
+    /// What a message from the client leads to.
+    pub(super) fn on_message(&mut self, message: Message, router: &Router, effects: &mut Vec<Effect>) {
+        if is_heartbeat(&message) {
+            // Answered at any time, so that a slow join does not look like a dead link (design ruling 1).
+            let Message { reference, topic, .. } = message;
+            effects.push(Effect::Reply { join_ref: Ref::Null, reference, topic, error: None });
+        } else if self.joining.is_some() {
+            self.waiting_bytes += message.payload.bytes().len();
+            self.waiting.push_back(message);
+        } else {
+            self.handle(message, router, effects);
+        }
+    }
+
+    /// What follows from what happened to the channels, all of it: a message that waited for a join must not be meant for
+    /// a channel that has ended since.
+    pub(super) fn on_events(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+        router: &Router,
+        effects: &mut Vec<Effect>,
+    ) {
+        for event in events {
+            let (Event::Ended(key) | Event::JoinCallbackDone(key)) = event;
+            if self.joining == Some(key) {
+                self.joining = None;
+            }
+            if matches!(event, Event::Ended(_)) {
+                self.channels.retain(|channel| channel.key != key);
+            }
+        }
+        while self.joining.is_none() {
+            let Some(message) = self.waiting.pop_front() else { break };
+            self.waiting_bytes -= message.payload.bytes().len();
+            self.handle(message, router, effects);
+        }
+    }
+
+    /// The connection is gone: what still waits is never handled. A join among it would outlive its connection.
+    pub(super) fn close(&mut self) {
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+    }
+
+    /// Whether so much waits that the client should not be read.
+    pub(super) fn is_congested(&self) -> bool {
+        self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES
+    }
+
+    fn handle(&mut self, message: Message, router: &Router, effects: &mut Vec<Effect>) {
+        if message.has_oversized_name() {
+            return effects.push(refused_name(message));
+        }
+        let Name::Text(topic) = &message.topic else {
+            return effects.push(unmatched(message));
+        };
+        let current = self.channels.iter().position(|channel| *channel.topic == **topic);
+        match &*message.event {
+            "phx_join" => match router.find(topic) {
+                Some(route) => self.join(message, Arc::clone(route), current, effects),
+                None => {
+                    let Message { reference, topic, .. } = message;
+                    let (join_ref, reason) = (Ref::Null, Reason::UnmatchedTopic);
+                    effects.push(Effect::RefuseJoin { join_ref, reference, topic, reason });
+                }
+            },
+            "phx_leave" => self.leave(message, current, effects),
+            _ => match current {
+                Some(index) => self.channel_message(message, index, effects),
+                None => effects.push(unmatched(message)),
+            },
+        }
+    }
+
+    fn join(&mut self, message: Message, route: Arc<Route>, current: Option<usize>, effects: &mut Vec<Effect>) {
+        // A second join of the topic first frees the place of the channel that it replaces (protocol 3.2, 3.3).
+        let replaced = current.map(|index| self.channels.swap_remove(index));
+        let Message { join_ref, reference, topic, payload: params, .. } = message;
+        if let Some(old) = &replaced {
+            effects.push(Effect::Replace(old.key));
+        }
+        if self.channels.len() >= self.max_channels {
+            let reason = Reason::TooManyChannels;
+            return effects.push(Effect::RefuseJoin { join_ref, reference, topic, reason });
+        }
+        let key = ChannelKey(self.next_key);
+        self.next_key = self.next_key.wrapping_add(1);
+        let topic: Arc<str> = match topic {
+            Name::Text(topic) | Name::Other(topic) => topic.into(),
+        };
+        self.joining = Some(key);
+        if self.channels.is_empty() {
+            // Most sockets join one topic: room for four would cost every connection.
+            self.channels.reserve_exact(1);
+        }
+        self.channels.push(Joined { key, topic: Arc::clone(&topic), join_ref: join_ref.clone(), leaving: false });
+        let replaces = replaced.map(|old| old.join_ref);
+        effects.push(Effect::Join(JoinRequest { key, route, topic, join_ref, reference, params, replaces }));
+    }
+
+    fn leave(&mut self, message: Message, current: Option<usize>, effects: &mut Vec<Effect>) {
+        let Message { join_ref, reference, topic, .. } = message;
+        let Some(channel) = current.map(|index| &mut self.channels[index]) else {
+            return effects.push(Effect::Reply { join_ref, reference, topic, error: None });
+        };
+        // Another join reference: the client raced its own rejoin (row 120).
+        if channel.is_current(&join_ref) && !channel.leaving {
+            channel.leaving = true;
+            effects.push(Effect::Leave { key: channel.key, reference });
+        }
+    }
+
+    fn channel_message(&self, message: Message, index: usize, effects: &mut Vec<Effect>) {
+        let channel = &self.channels[index];
+        // Stale, or sent after the leave: dropped without an answer (rows 126, 3.5).
+        if channel.is_current(&message.join_ref) && !channel.leaving {
+            let Message { event, payload, reference, .. } = message;
+            effects.push(Effect::Message { key: channel.key, event, payload, reference });
+        }
+    }
+}
+
+impl Joined {
+    fn is_current(&self, join_ref: &Ref) -> bool {
+        join_ref.is_null() || *join_ref == self.join_ref
+    }
+}
+
+fn is_heartbeat(message: &Message) -> bool {
+    &*message.event == "heartbeat" && message.topic.as_str() == Some("phoenix")
+}
+
+/// The join reference of this answer is always null (row 104).
+fn unmatched(message: Message) -> Effect {
+    let Message { reference, topic, .. } = message;
+    Effect::Reply { join_ref: Ref::Null, reference, topic, error: Some(Reason::UnmatchedTopic) }
+}
+
+/// A name that no binary frame could carry back; a reference that long is not echoed.
+fn refused_name(message: Message) -> Effect {
+    let Message { reference, topic, .. } = message;
+    let reference = if reference.len() > MAX_NAME { Ref::Null } else { reference };
+    Effect::Reply { join_ref: Ref::Null, reference, topic, error: Some(Reason::TooLarge) }
+}
+
+#[cfg(test)]
+mod tests;
