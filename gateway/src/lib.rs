@@ -1,13 +1,20 @@
 //! A realtime gateway that speaks Phoenix Channels.
 //!
-//! Any Phoenix client connects to it; a `Channel` is one client's side of one topic, with callbacks as Phoenix has. Redis
+//! Any Phoenix client connects to it; a [`Channel`] is one client's side of one topic, with callbacks as Phoenix has. Redis
 //! carries everything between pods; without it the same program runs on one node. The binary of this package is a small
 //! program on this library, whose channels come from a configuration file.
+//!
+//! Start with [`Gateway::builder`], [`Socket`] and [`Channel`].
 
+mod app;
 mod auth;
+mod builtin;
 mod channel;
+pub mod cli;
 mod clock;
 pub mod config;
+mod drain;
+mod http;
 pub mod ids;
 pub mod lifecycle;
 pub mod outbox;
@@ -16,10 +23,13 @@ pub mod pubsub;
 pub mod redis;
 mod socket;
 pub mod telemetry;
+mod transport;
 pub mod websocket;
 pub mod wire;
 
+pub use app::{Builder, Gateway, StartError};
 pub use auth::{CheckOrigin, Origin};
+pub use builtin::{RelaySocket, relay_routes};
 pub use channel::{
     Assigns, Channel, ChannelError, ChannelHandle, ChannelPresence, Client, Context, Ended, Endpoint, HandlerResult,
     Info, JoinContext, JoinError, JoinResult, NoReference, Outcome, Presences, Reply, ReplyTo, Router, TrackError,

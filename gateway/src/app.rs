@@ -1,0 +1,336 @@
+//! Builds every part once and wires them: the only place that knows all.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry as MetricRegistry;
+use thiserror::Error;
+
+use crate::auth::{CheckOrigin, Origin};
+use crate::builtin::{RelaySocket, relay_routes};
+use crate::channel::{ChannelMetrics, Endpoint};
+use crate::clock::Clock;
+use crate::config::{self, Config, InvalidPattern, TopicPattern};
+use crate::drain::drain;
+use crate::http::{Access, Internal, internal_routes, page_routes};
+use crate::ids::NodeId;
+use crate::lifecycle::{Latch, Readiness, Tasks};
+use crate::outbox::Budget;
+use crate::presence::{self, Hooks, Presence};
+use crate::pubsub::{self, Control, ControlHandler, PubSub};
+use crate::redis;
+use crate::socket::{CloseReason, Mount, Registry, Services, SocketMetrics, sweep};
+use crate::telemetry;
+use crate::transport::{Acceptor, Listener, socket_routes};
+
+/// All outboxes of a pod may hold so many times what one may.
+const BUDGET_OUTBOXES: usize = 256;
+
+/// How long a request may still take that is no connection yet when the stop begins: who dribbles does not hold the stop.
+const UNANSWERED_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long the goodbye to Redis may take.
+const BACKGROUND_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why a gateway did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be bound.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The Redis settings cannot be used.
+    #[error(transparent)]
+    Redis(#[from] redis::SettingsError),
+    /// Metrics of one name twice.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Puts a gateway together.
+///
+/// ```no_run
+/// # use gateway::{Accepted, ConnectError, ConnectInfo, Params, Socket};
+/// # struct UserSocket;
+/// # impl Socket for UserSocket {
+/// #     async fn connect(&self, _: &Params, _: &ConnectInfo<'_>) -> Result<Accepted, ConnectError> { Ok(Accepted::new()) }
+/// # }
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// use gateway::{Gateway, Mount, Router, config::Config};
+///
+/// let mount = Mount::new("/socket", UserSocket, Router::new());
+/// let gateway = Gateway::builder(Config::embedded()).mount(mount).start().await?;
+/// println!("clients connect to ws://{}/socket", gateway.public_addr());
+/// # Ok(()) }
+/// ```
+pub struct Builder {
+    config: Config,
+    mounts: Vec<Mount>,
+    configured: bool,
+    dev: bool,
+    hooks: Vec<(TopicPattern, Arc<dyn Hooks>)>,
+}
+
+impl Builder {
+    /// Adds a socket.
+    #[must_use]
+    pub fn mount(mut self, mount: Mount) -> Self {
+        self.mounts.push(mount);
+        self
+    }
+
+    /// Adds the sockets and relay channels of the configuration.
+    #[must_use]
+    pub fn mount_configured(mut self) -> Self {
+        self.configured = true;
+        self
+    }
+
+    /// Opens the API to this machine, adds the page at `/`, and lets only pages of this machine connect to configured
+    /// sockets that name no origins.
+    #[must_use]
+    pub fn development(mut self) -> Self {
+        self.dev = true;
+        self
+    }
+
+    /// Adds what the application says about the presences of some topics, and what it wants to see of them. The first
+    /// pattern that matches a topic counts.
+    ///
+    /// # Errors
+    /// When the pattern has a `*` elsewhere than at its end.
+    pub fn presence(mut self, pattern: &str, hooks: impl Hooks + 'static) -> Result<Self, InvalidPattern> {
+        self.hooks.push((pattern.parse()?, Arc::new(hooks)));
+        Ok(self)
+    }
+
+    /// Binds the addresses, connects to Redis if there is one, and serves.
+    ///
+    /// # Errors
+    /// When an address cannot be bound, or Redis cannot be used.
+    pub async fn start(self) -> Result<Gateway, StartError> {
+        let Self { config, mut mounts, configured, dev, hooks } = self;
+        if configured {
+            mounts.extend(config.sockets().map(|socket| configured_mount(socket, &config.channels, dev)));
+        }
+        let head_timeout = config.limits.handshake_timeout;
+        let bind = |address| Listener::bind(address, head_timeout).map_err(|error| StartError::Listen(address, error));
+        let (public, internal) = (bind(config.listen.public)?, bind(config.listen.internal)?);
+        let local = |listener: &Listener, asked| listener.local_addr().unwrap_or(asked);
+        let public_addr = local(&public, config.listen.public);
+        let internal_addr = local(&internal, config.listen.internal);
+
+        let metrics = telemetry::registry()?;
+        let (tasks, connections, readiness) = (Tasks::new(), Tasks::new(), Readiness::new());
+        // What channels need until the last of them has ended.
+        let background = Tasks::new();
+        let socket_metrics = SocketMetrics::register(&metrics)?;
+        let registry = Arc::new(Registry::new(socket_metrics.connections.clone()));
+        let pubsub = connect_pubsub(&config, &metrics, &registry, &background, &readiness).await?;
+        let presence = connect_presence(&config, &pubsub, &metrics, &background)?;
+        hooks.into_iter().for_each(|(pattern, hooks)| presence.add_hooks(pattern, hooks));
+        let endpoint = Endpoint::new(pubsub, presence.clone());
+        let services = Arc::new(Services {
+            endpoint: endpoint.clone(),
+            registry: Arc::clone(&registry),
+            budget: Budget::new(config.limits.outbox_bytes.saturating_mul(BUDGET_OUTBOXES)),
+            clock: Clock::start(),
+            socket_metrics: Arc::new(socket_metrics),
+            channel_metrics: Arc::new(ChannelMetrics::register(&metrics)?),
+            outbox_bytes: config.limits.outbox_bytes,
+        });
+        let sweep_period = sweep_period(&mounts);
+        let (budget, clock) = (Arc::clone(&services.budget), services.clock);
+        background.spawn_until_stop(sweep(Arc::clone(&registry), budget, clock, sweep_period));
+
+        let acceptor = Acceptor { services, tasks: tasks.clone(), connections: connections.clone() };
+        let mut routes = socket_routes(mounts, &acceptor);
+        if dev {
+            routes = routes.merge(page_routes());
+        }
+        let access = if dev { Access::Loopback } else { Access::Keys(config.api.keys) };
+        let api = Internal { endpoint: endpoint.clone(), readiness: readiness.clone(), registry: metrics, access };
+        tasks.spawn(public.serve(routes, tasks.clone()));
+        // Health and metrics are served until the very end.
+        let health = Tasks::new();
+        health.spawn(internal.serve(internal_routes(api), health.clone()));
+        let drain_timeout = config.drain.timeout;
+        Ok(Gateway {
+            public_addr,
+            internal_addr,
+            endpoint,
+            presence,
+            readiness,
+            registry,
+            tasks,
+            connections,
+            background,
+            health,
+            drain_timeout,
+        })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { config, mounts, dev, .. } = self;
+        f.debug_struct("Builder")
+            .field("config", config)
+            .field("mounts", mounts)
+            .field("dev", dev)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    public_addr: SocketAddr,
+    internal_addr: SocketAddr,
+    endpoint: Endpoint,
+    presence: Presence,
+    readiness: Readiness,
+    registry: Arc<Registry>,
+    tasks: Tasks,
+    connections: Tasks,
+    background: Tasks,
+    health: Tasks,
+    drain_timeout: Duration,
+}
+
+impl Gateway {
+    /// A gateway with these settings, and no sockets yet.
+    pub fn builder(config: Config) -> Builder {
+        Builder { config, mounts: Vec::new(), configured: false, dev: false, hooks: Vec::new() }
+    }
+
+    /// Where clients connect to.
+    pub fn public_addr(&self) -> SocketAddr {
+        self.public_addr
+    }
+
+    /// Where health, metrics and the API are.
+    pub fn internal_addr(&self) -> SocketAddr {
+        self.internal_addr
+    }
+
+    /// Sends to topics and sockets.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Whether clients should be sent here.
+    pub fn is_ready(&self) -> bool {
+        self.readiness.is_ready()
+    }
+
+    /// Resolves when clients should be sent here: at once in embedded mode, else when Redis is connected.
+    pub async fn ready(&self) {
+        self.readiness.ready().await;
+    }
+
+    /// Stops in order: not ready, no new connections, the open ones closed with 1012. Whether all ended in time.
+    pub async fn shutdown(self) -> bool {
+        let _unready: Latch = self.readiness.latch();
+        self.registry.refuse_new(CloseReason::Draining);
+        self.tasks.stop();
+        let (drained, stopped) = tokio::join!(
+            drain(&self.registry, &self.connections, self.drain_timeout),
+            self.tasks.join(UNANSWERED_LIMIT.min(self.drain_timeout)),
+        );
+        // Before the way to Redis is given up: the others are to see them leave now, and not when the lease has ended.
+        if !self.presence.close(BACKGROUND_LIMIT).await {
+            tracing::warn!("the presences of this pod could not be taken back; the others will do it");
+        }
+        let stopped = self.background.join(BACKGROUND_LIMIT).await && stopped;
+        self.health.join(Duration::from_secs(1)).await && stopped && drained
+    }
+}
+
+/// Idle connections are found within a quarter of the shortest idle timeout, a second at most.
+fn sweep_period(mounts: &[Mount]) -> Duration {
+    let shortest = mounts.iter().map(|mount| mount.idle_timeout).min().unwrap_or(Duration::MAX);
+    (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
+}
+
+async fn connect_pubsub(
+    config: &Config,
+    metrics: &MetricRegistry,
+    registry: &Arc<Registry>,
+    tasks: &Tasks,
+    readiness: &Readiness,
+) -> Result<PubSub, StartError> {
+    let registry = Arc::clone(registry);
+    let handler: ControlHandler = Arc::new(move |control| match control {
+        Control::Disconnect { socket_id } => registry.close_id(&socket_id, CloseReason::Disconnected),
+    });
+    let (node, metrics) = (NodeId::random(), pubsub::Metrics::register(metrics)?);
+    let Some(settings) = redis_settings(config)? else { return Ok(PubSub::memory(node, handler, metrics)) };
+    Ok(PubSub::redis(node, &settings, handler, metrics, tasks, readiness).await?)
+}
+
+fn connect_presence(
+    config: &Config,
+    pubsub: &PubSub,
+    metrics: &MetricRegistry,
+    tasks: &Tasks,
+) -> Result<Presence, StartError> {
+    let metrics = presence::Metrics::register(metrics)?;
+    Ok(match redis_settings(config)? {
+        Some(redis) => Presence::redis(pubsub, &redis, &config.presence, metrics, tasks)?,
+        None => Presence::memory(pubsub, &config.presence, metrics, tasks),
+    })
+}
+
+fn redis_settings(config: &Config) -> Result<Option<redis::Settings>, redis::SettingsError> {
+    let Some(url) = &config.redis.url else { return Ok(None) };
+    let mut settings = redis::Settings::new(url.expose(), &config.redis.prefix)?;
+    settings.heartbeat = config.presence.heartbeat;
+    Ok(Some(settings))
+}
+
+/// Redis for a command that serves nobody.
+pub(crate) struct RedisClient {
+    pub(crate) pubsub: PubSub,
+    tasks: Tasks,
+}
+
+impl RedisClient {
+    /// Who is present.
+    pub(crate) fn presence(&self, config: &Config) -> Result<Presence, StartError> {
+        connect_presence(config, &self.pubsub, &MetricRegistry::new(), &self.tasks)
+    }
+
+    /// Lets what was sent go out.
+    pub(crate) async fn close(self) {
+        self.tasks.join(Duration::from_secs(1)).await;
+    }
+}
+
+/// Connects a command to the Redis of the configuration.
+pub(crate) async fn connect_redis(config: &Config) -> Result<RedisClient, StartError> {
+    let tasks = Tasks::new();
+    let metrics = MetricRegistry::new();
+    let registry = Arc::new(Registry::new(SocketMetrics::register(&metrics)?.connections));
+    let pubsub = connect_pubsub(config, &metrics, &registry, &tasks, &Readiness::new()).await?;
+    Ok(RedisClient { pubsub, tasks })
+}
+
+fn configured_mount(socket: &config::Socket, channels: &[config::Channel], dev: bool) -> Mount {
+    let check_origin = match &socket.check_origin {
+        config::CheckOrigin::Off => CheckOrigin::Off,
+        // Development is open to all programs of this machine and to their pages, not to every page on the web.
+        config::CheckOrigin::Host if dev && socket.host.is_none() => CheckOrigin::predicate(Origin::is_of_this_machine),
+        config::CheckOrigin::Host => CheckOrigin::Host(socket.host.clone()),
+        config::CheckOrigin::Conn => CheckOrigin::Conn,
+        config::CheckOrigin::List(entries) => CheckOrigin::List(entries.clone()),
+    };
+    let mount = Mount::new(socket.path.as_str(), RelaySocket::new(socket.id.clone()), relay_routes(channels))
+        .check_origin(check_origin)
+        .idle_timeout(socket.idle_timeout)
+        .max_frame_size(socket.max_frame_size)
+        .max_channels(socket.max_channels);
+    if socket.subprotocols.is_empty() { mount } else { mount.subprotocols(&socket.subprotocols) }
+}

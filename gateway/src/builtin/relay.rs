@@ -1,0 +1,109 @@
+use std::sync::Arc;
+
+use super::attendance::Attendance;
+use crate::channel::{
+    Call, Context, Finished, HandlerResult, Instance, JoinError, JoinResult, JoinStep, Outcome, Reply, Router, Step,
+};
+use crate::config::{self, ClientEvents, Recipients};
+use crate::wire::{Payload, Reason, is_reserved_event};
+
+/// The event by which a client changes its own presence.
+const PRESENCE: &str = "presence";
+
+/// The channels of the configuration: each pattern is a relay.
+pub fn relay_routes(channels: &[config::Channel]) -> Router {
+    let mut router = Router::new();
+    for channel in channels {
+        let rules = Arc::new(Rules {
+            client_events: channel.client_events.clone(),
+            to: channel.broadcast_to,
+            presence: channel.presence,
+        });
+        let factory = move || Box::new(Relay { rules: Arc::clone(&rules), attendance: None }) as Box<dyn Instance>;
+        router = router.instance(channel.topic.clone(), factory);
+    }
+    router
+}
+
+/// What the clients of a pattern may do.
+struct Rules {
+    client_events: ClientEvents,
+    to: Recipients,
+    presence: bool,
+}
+
+/// Broadcasts what its client pushes, and answers when it is done; shows its client to the others and them to it
+/// (design 2.4).
+///
+/// It goes on with the next push while an earlier one is on its way, and needs no future of its own but to join where
+/// there is presence.
+struct Relay {
+    rules: Arc<Rules>,
+    /// Where there is presence.
+    attendance: Option<Box<Attendance>>,
+}
+
+impl Relay {
+    fn push(&self, event: &str, payload: Payload, cx: &mut Context) -> Outcome {
+        if event == PRESENCE {
+            return match &self.attendance {
+                Some(attendance) => attendance.change(&payload, cx),
+                None => refuse(Reason::PresenceDisabled),
+            };
+        }
+        // A client that could send the protocol's own events could close the channels of all others.
+        if is_reserved_event(event) || !self.rules.client_events.allows(event) {
+            return refuse(Reason::Forbidden);
+        }
+        if !payload.is_object_or_binary() {
+            return refuse(Reason::InvalidPayload);
+        }
+        Outcome::ReplyAfter(match self.rules.to {
+            Recipients::All => cx.broadcast(event, payload),
+            Recipients::Others => cx.broadcast_from(event, payload),
+        })
+    }
+
+    /// Finds out who the client is, and has the presences of the topic at hand when the join is answered.
+    async fn attend(&mut self, params: &Payload, cx: &mut Context) -> JoinResult {
+        let attendance = Attendance::of_join(params, cx);
+        let attendance = attendance.ok_or_else(|| JoinError::Refused(Reason::TooLarge.payload()))?;
+        let mut presence = cx.presence();
+        let present = presence.watch().await.map_err(|_| JoinError::Unavailable)?;
+        present.state_follows_reply = true;
+        self.attendance = Some(Box::new(attendance));
+        Ok(Payload::empty())
+    }
+
+    fn after_join(&mut self, cx: &mut Context) -> HandlerResult {
+        if let Some(attendance) = &mut self.attendance {
+            attendance.begin(cx)?;
+        }
+        Ok(Outcome::NoReply)
+    }
+}
+
+impl Instance for Relay {
+    fn join(mut self: Box<Self>, params: Payload, mut cx: Box<Context>) -> JoinStep {
+        if !self.rules.presence {
+            return Step::Done(Finished { instance: self, cx, result: Ok(Payload::empty()) });
+        }
+        Step::Running(Box::pin(async move {
+            let result = self.attend(&params, &mut cx).await;
+            Finished { instance: self, cx, result }
+        }))
+    }
+
+    fn call(mut self: Box<Self>, call: Call, mut cx: Box<Context>) -> Step {
+        let result = match call {
+            Call::In { event, payload } => Ok(self.push(&event, payload, &mut cx)),
+            Call::AfterJoin => self.after_join(&mut cx),
+            Call::Out(_) | Call::Info(_) | Call::Terminate(_) => Ok(Outcome::NoReply),
+        };
+        Step::Done(Finished { instance: self, cx, result })
+    }
+}
+
+fn refuse(reason: Reason) -> Outcome {
+    Outcome::Reply(Reply::error(reason.payload()))
+}

@@ -1,0 +1,181 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use serde_json::value::RawValue;
+use url::Url;
+
+use crate::config::{Flags, Secret};
+
+/// A realtime gateway that speaks Phoenix Channels.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "gateway", version, about, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Args {
+    /// What all commands take.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Settings come from the flags, else from GATEWAY_<SECTION>__<KEY> in the environment, else from the file.
+Exit codes: 0 clean, 64 wrong usage, 69 a needed service is unavailable, 78 bad configuration.";
+
+/// The flags that every command takes, before or after its name.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct GlobalArgs {
+    /// The configuration file (TOML)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port for clients, such as 0.0.0.0:4000; port 0 takes a free one
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Address and port for health checks, metrics and the API
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub internal_listen: Option<SocketAddr>,
+    /// Where Redis is: redis://, rediss://, redis-cluster:// or redis-sentinel://; also env:NAME or file:PATH, which
+    /// keep a password out of the process list
+    #[arg(long, global = true, value_name = "URL")]
+    pub redis_url: Option<Secret>,
+}
+
+impl GlobalArgs {
+    /// The settings among them.
+    pub fn flags(&self) -> Flags {
+        Flags { listen: self.listen, internal_listen: self.internal_listen, redis_url: self.redis_url.clone() }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Serve clients in production; needs a configuration file
+    Serve(ServeArgs),
+    /// Serve on this machine for development: open to everybody on loopback, no file needed
+    Dev(ServeArgs),
+    /// Check the configuration that `serve` would use, and print it with secrets hidden
+    Check,
+    /// Broadcast one event to all members of a topic
+    Publish(PublishArgs),
+    /// Print who is present in a topic: one line of JSON
+    Presence(TopicArgs),
+    /// Print the broadcasts of a topic as JSON lines, as they come
+    Tail(TopicArgs),
+}
+
+/// What `serve` and `dev` take.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ServeArgs {
+    /// Write the bound addresses to this file once the gateway is ready: the line that is also printed first
+    #[arg(long, value_name = "PATH")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// What `publish` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PublishArgs {
+    /// The topic, such as room:1
+    pub topic: String,
+    /// The event, such as new_msg
+    pub event: String,
+    /// The payload: a JSON object, such as '{"body":"hello"}'
+    #[arg(value_name = "JSON", value_parser = parse_json, allow_negative_numbers = true)]
+    pub payload: Box<RawValue>,
+    /// The way to a running gateway.
+    #[command(flatten)]
+    pub api: ApiArgs,
+}
+
+/// What `presence` and `tail` take.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TopicArgs {
+    /// The topic, such as room:1
+    pub topic: String,
+    /// The way to a running gateway.
+    #[command(flatten)]
+    pub api: ApiArgs,
+}
+
+/// How a command reaches a running gateway when no Redis URL is given.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ApiArgs {
+    /// The internal listener of a running gateway; used when no Redis URL is given
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4001", value_parser = parse_api_url)]
+    pub api_url: Url,
+    /// One of the keys in `api.keys`; also env:NAME or file:PATH, which keep it out of the process list
+    #[arg(long, value_name = "KEY")]
+    pub api_key: Option<Secret>,
+}
+
+fn parse_json(text: &str) -> Result<Box<RawValue>, String> {
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+}
+
+fn parse_api_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err("expected http:// or https://".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in ["gateway --config a.toml serve --listen [::1]:0", "gateway serve --config a.toml --listen [::1]:0"]
+        {
+            let args = parse(line).unwrap();
+            assert_eq!(args.global.config, Some(PathBuf::from("a.toml")));
+            assert_eq!(args.global.flags().listen, Some("[::1]:0".parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn publish_takes_json() {
+        let args = parse(r#"gateway publish room:1 new_msg {"a":[1]} --api-key k3y"#).unwrap();
+        let Command::Publish(publish) = args.command else { panic!("another command") };
+        assert_eq!((publish.topic.as_str(), publish.event.as_str()), ("room:1", "new_msg"));
+        assert_eq!(publish.payload.get(), r#"{"a":[1]}"#);
+        assert_eq!(publish.api.api_url.as_str(), "http://127.0.0.1:4001/");
+        assert_eq!(publish.api.api_key.unwrap().expose(), "k3y");
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for line in [
+            "gateway",
+            "gateway serv",
+            "gateway serve --listen localhost",
+            "gateway publish t e {",
+            "gateway check --ready-file r",
+            "gateway tail t --api-url ftp://h",
+            "gateway presence",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert_eq!(parse("gateway --version").unwrap_err().kind(), ErrorKind::DisplayVersion);
+    }
+
+    #[test]
+    fn secrets_are_not_in_debug() {
+        let args = parse("gateway tail t --redis-url redis://:hunter2@h --api-key hunter2").unwrap();
+        assert!(!format!("{args:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,15 @@
+//! The commands: they parse, build, wait for a signal, and choose the exit code. Nothing else happens here.
+
+mod api_client;
+mod args;
+mod check;
+mod exit;
+mod presence;
+mod process;
+mod publish;
+mod run;
+mod serve;
+mod tail;
+
+pub use args::{ApiArgs, Args, Command, GlobalArgs, PublishArgs, ServeArgs, TopicArgs};
+pub use run::run;

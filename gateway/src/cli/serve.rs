@@ -1,0 +1,90 @@
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::args::ServeArgs;
+use super::exit::Failure;
+use super::process::{print, runtime};
+use crate::app::Gateway;
+use crate::config::Config;
+use crate::telemetry;
+
+/// How long what is needed at start may take to answer.
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// Serves clients until SIGTERM or SIGINT; a second signal ends the process at once.
+pub(super) fn serve(config: Config, options: &ServeArgs, dev: bool) -> Result<(), Failure> {
+    telemetry::init(&config.log)?;
+    log_panics();
+    runtime()?.block_on(async {
+        // Before anything is printed: whoever reads the line may send a signal at once.
+        let mut signals = StopSignals::new()?;
+        let builder = Gateway::builder(config);
+        let builder = if dev { builder.development() } else { builder };
+        let gateway = builder.mount_configured().start().await?;
+        let line = format!("listening public={} internal={}\n", gateway.public_addr(), gateway.internal_addr());
+        print(&line);
+        if dev {
+            print(&format!("open http://{}/ in a browser\n", gateway.public_addr()));
+        }
+        let ready_file = options.ready_file.as_deref();
+        tokio::select! {
+            ready = tokio::time::timeout(START_LIMIT, gateway.ready()) => {
+                ready.map_err(|_| Failure::Unavailable("Redis does not answer; see `redis.url`".to_owned()))?;
+                if let Some(path) = ready_file {
+                    write_ready_file(path, &line)?;
+                }
+                signals.next().await;
+            }
+            () = signals.next() => {}
+        }
+        tracing::info!("stopping");
+        if let Some(path) = ready_file {
+            // It says that the gateway is ready, which it is not any more.
+            let _gone_already = std::fs::remove_file(path);
+        }
+        tokio::select! {
+            clean = gateway.shutdown() => if !clean { tracing::warn!("stopped before everything had ended") },
+            () = signals.next() => tracing::warn!("a second signal: stopping at once"),
+        }
+        Ok(())
+    })
+}
+
+/// Other programs watch for the file, so it appears whole.
+fn write_ready_file(path: &Path, line: &str) -> Result<(), Failure> {
+    let unwritable = |error: std::io::Error| Failure::Unavailable(format!("cannot write {}: {error}", path.display()));
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, line).map_err(unwritable)?;
+    std::fs::rename(&partial, path).map_err(unwritable)
+}
+
+/// SIGTERM and SIGINT, none of which is missed from here on.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(Failure::unavailable);
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// A panic of a callback ends a channel, and is logged like everything else.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!(place, message, "a panic");
+    }));
+}

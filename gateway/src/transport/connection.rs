@@ -1,0 +1,214 @@
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::closing;
+use super::write_queue::WriteQueue;
+use crate::channel::Client;
+use crate::outbox::{Overflowed, Taken};
+use crate::socket::{CloseReason, Driver, Mount, Registration, Services};
+use crate::websocket::{CloseFrame, Decoder, Event, Limits, MessageKind, frames};
+use crate::wire::Opcode;
+
+/// How much is read at once, into a buffer that all connections of a worker share.
+const READ_SIZE: usize = 64 * 1024;
+
+/// How often a connection may go round before the other tasks of its worker have their turn.
+const MAX_ROUNDS: usize = 16;
+
+thread_local! {
+    /// No connection keeps a read buffer: it is needed only between the system call and the decoder.
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into());
+}
+
+/// An open WebSocket: one task that reads, runs the channels and writes.
+pub(super) struct Connection<S = TcpStream> {
+    stream: S,
+    decoder: Decoder,
+    driver: Driver,
+    client: Arc<Client>,
+    registration: Registration,
+    writes: WriteQueue,
+    /// Cost of the packets written since the outbox was told.
+    written: usize,
+    /// What was read but cannot be handled yet.
+    unread: Vec<u8>,
+    /// Whether there may be more to read.
+    readable: bool,
+    /// What the client's close frame said.
+    client_close: Option<Box<CloseFrame>>,
+    limits: Limits,
+    services: Arc<Services>,
+}
+
+impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
+    /// `read` is what came behind the handshake.
+    pub(super) fn new(
+        stream: S,
+        read: &[u8],
+        client: Arc<Client>,
+        registration: Registration,
+        mount: Arc<Mount>,
+        services: Arc<Services>,
+    ) -> Self {
+        let limits = Limits { max_frame: mount.max_frame_size, max_message: mount.max_frame_size };
+        let driver = Driver::new(Arc::clone(&client), mount, Arc::clone(&services.channel_metrics));
+        Self {
+            stream,
+            decoder: Decoder::new(),
+            driver,
+            client,
+            registration,
+            writes: WriteQueue::default(),
+            written: 0,
+            unread: read.to_vec(),
+            readable: true,
+            client_close: None,
+            limits,
+            services,
+        }
+    }
+
+    /// Runs the connection until it has ended and its channels are gone.
+    pub(super) async fn run(mut self) {
+        let reason = poll_fn(|cx| self.poll(cx)).await;
+        tracing::debug!(reason = %reason, "the connection ends");
+        self.services.socket_metrics.disconnect(reason);
+        self.driver.close();
+        if reason == CloseReason::SlowConsumer {
+            self.writes.discard_unwritten();
+        } else if let Ok(taken) = self.take() {
+            self.writes.extend(taken.packets);
+        }
+        let Self { stream, writes, driver, client_close, registration, client, .. } = self;
+        // Boxed, so that the task of an open connection does not carry the room for its end.
+        Box::pin(closing::close(stream, writes, driver, client_close.as_deref(), reason)).await;
+        client.close();
+        drop(registration);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        for _ in 0..MAX_ROUNDS {
+            match self.round(cx) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(reason) => return Poll::Ready(reason),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes, runs the channels and reads, once. Whether there may be more to do.
+    fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let Taken { packets, signalled, readable } = self.take().map_err(|Overflowed| CloseReason::SlowConsumer)?;
+        self.readable |= readable;
+        self.writes.extend(packets);
+        if signalled {
+            if let Some(reason) = self.registration.entry().closing() {
+                return Err(reason);
+            }
+            self.driver.collect_mail();
+        }
+        self.write(cx)?;
+        self.driver.poll(cx);
+        if self.read()? {
+            return Ok(true);
+        }
+        let parked = self.client.outbox().park(cx);
+        parked.map(|parked| !parked).map_err(|Overflowed| CloseReason::SlowConsumer)
+    }
+
+    fn take(&mut self) -> Result<Taken, Overflowed> {
+        self.client.outbox().take(std::mem::take(&mut self.written))
+    }
+
+    /// Writes what was taken.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if self.writes.is_empty() {
+            return Ok(());
+        }
+        let written = self.writes.poll_write(&mut self.stream, cx).map_err(|_| CloseReason::ClientGone)?;
+        self.written += written.cost;
+        self.services.socket_metrics.bytes_sent.inc_by(written.bytes as u64);
+        Ok(())
+    }
+
+    /// Reads once. Whether something came.
+    fn read(&mut self) -> Result<bool, CloseReason> {
+        // Its own messages wait: the client has to wait, too. The callbacks wake this task.
+        if self.driver.is_congested() {
+            return Ok(false);
+        }
+        if !self.unread.is_empty() {
+            let mut unread = std::mem::take(&mut self.unread);
+            self.decode(&mut unread)?;
+            return Ok(true);
+        }
+        if !self.readable {
+            return Ok(false);
+        }
+        let waker = Waker::from(Arc::clone(self.client.outbox()));
+        let cx = &mut Context::from_waker(&waker);
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut read = ReadBuf::new(buffer);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+                Poll::Pending => {
+                    self.readable = false;
+                    Ok(false)
+                }
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                    self.registration.entry().seen(self.services.clock.now_ms());
+                    self.services.socket_metrics.bytes_received.inc_by(read.filled().len() as u64);
+                    self.decode(read.filled_mut()).map(|()| true)
+                }
+                Poll::Ready(_) => Err(CloseReason::ClientGone),
+            }
+        })
+    }
+
+    fn decode(&mut self, mut input: &mut [u8]) -> Result<(), CloseReason> {
+        loop {
+            let event = self.decoder.next(&mut input, &self.limits).map_err(|error| {
+                tracing::debug!(%error, "a violation of the WebSocket protocol");
+                CloseReason::of_protocol_code(error.close_code())
+            })?;
+            let Some(event) = event else { return Ok(()) };
+            self.on_event(event)?;
+            if self.driver.is_congested() {
+                self.unread = input.to_vec();
+                return Ok(());
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) -> Result<(), CloseReason> {
+        match event {
+            Event::Message(kind, data) => self.on_message(kind, &data),
+            Event::Ping(payload) => {
+                self.writes.push_control(frames::pong(&payload));
+                Ok(())
+            }
+            Event::Pong(_) => Ok(()),
+            Event::Close(frame) => {
+                self.client_close = frame.map(Box::new);
+                Err(CloseReason::ClientClosed)
+            }
+        }
+    }
+
+    fn on_message(&mut self, kind: MessageKind, data: &Bytes) -> Result<(), CloseReason> {
+        self.services.socket_metrics.messages_received.inc();
+        let opcode = match kind {
+            MessageKind::Text => Opcode::Text,
+            MessageKind::Binary => Opcode::Binary,
+        };
+        self.driver.on_frame(opcode, data)
+    }
+}

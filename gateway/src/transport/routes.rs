@@ -1,0 +1,140 @@
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, RawPathParams, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use futures_util::FutureExt as _;
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderValue, StatusCode};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::connection::Connection;
+use super::handshake::{Agreed, Rejection, check};
+use crate::channel::{Client, Transport};
+use crate::lifecycle::Tasks;
+use crate::socket::{ConnectResult, Entry, Mount, Registration, Services};
+use crate::websocket::handshake::UpgradeError;
+
+/// What the routes of the sockets need.
+#[derive(Clone)]
+pub(crate) struct Acceptor {
+    pub(crate) services: Arc<Services>,
+    pub(crate) tasks: Tasks,
+    /// The tasks of the connections, apart from the others: the stop waits for them first.
+    pub(crate) connections: Tasks,
+}
+
+/// The routes of all mounts.
+pub(crate) fn socket_routes(mounts: Vec<Mount>, acceptor: &Acceptor) -> Router {
+    let mut routes = Router::new();
+    for mount in mounts {
+        let path = axum_path(&format!("{}/{}", mount.path.trim_end_matches('/'), mount.websocket_path));
+        let state = (acceptor.clone(), Arc::new(mount));
+        routes = routes.merge(Router::new().route(&path, any(upgrade)).with_state(state));
+    }
+    routes
+}
+
+/// `/app/:tenant/socket` in the router's own form.
+fn axum_path(path: &str) -> String {
+    let segments = path.split('/').map(|segment| match segment.strip_prefix(':') {
+        Some(name) => format!("{{{name}}}"),
+        None => segment.to_owned(),
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+async fn upgrade(
+    State((acceptor, mount)): State<(Acceptor, Arc<Mount>)>,
+    variables: RawPathParams,
+    request: Request,
+) -> Response {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let (mut parts, _body) = request.into_parts();
+    let Some(&ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let metrics = Arc::clone(&acceptor.services.socket_metrics);
+    let checked = if acceptor.tasks.is_stopping() {
+        Err(Rejection::Draining)
+    } else {
+        let checked = AssertUnwindSafe(check(&parts, peer, &variables, &mount)).catch_unwind();
+        checked.await.unwrap_or(Err(Rejection::Crashed))
+    };
+    let (agreed, on_upgrade) = match (checked, parts.extensions.remove::<OnUpgrade>()) {
+        (Ok(agreed), Some(on_upgrade)) => (agreed, on_upgrade),
+        (checked, _) => {
+            let rejection = checked.err().unwrap_or(Rejection::NotAnUpgrade(UpgradeError::Connection));
+            tracing::debug!(reason = %rejection, "refused to connect");
+            metrics.connect(rejection.result());
+            return refuse(&rejection);
+        }
+    };
+    metrics.connect(ConnectResult::Accepted);
+    let response = switching_protocols(&agreed);
+    let Acceptor { services, connections, .. } = acceptor;
+    // Before the answer: from then on a disconnect of the socket's id is meant for this connection too.
+    let (client, registration) = register(agreed, &mount, &services);
+    let tasks = connections.clone();
+    connections.spawn(async move {
+        match on_upgrade.await {
+            // A task of its own, which holds nothing but the open connection.
+            Ok(upgraded) => tasks.spawn(open(upgraded, client, registration, mount, services).run()),
+            Err(error) => tracing::debug!(%error, "the client went away during the handshake"),
+        }
+    });
+    response
+}
+
+/// Makes the connection known to the pod.
+fn register(agreed: Agreed, mount: &Mount, services: &Services) -> (Arc<Client>, Registration) {
+    let Agreed { vsn, accepted, .. } = agreed;
+    let (endpoint, outbox) = (services.endpoint.clone(), services.outbox(mount.max_frame_size));
+    let client = Client::new(accepted.id, accepted.assigns, vsn, Transport::WebSocket, endpoint, outbox);
+    let client = Arc::new(client);
+    let entry = Entry::new(Arc::clone(&client), mount.idle_timeout, services.clock.now_ms());
+    (client, services.registry.register(Arc::new(entry)))
+}
+
+/// Takes the connection out of hyper: what it read beyond the handshake is kept, its buffers are not.
+fn open(
+    upgraded: Upgraded,
+    client: Arc<Client>,
+    registration: Registration,
+    mount: Arc<Mount>,
+    services: Arc<Services>,
+) -> Connection {
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        unreachable!("the listener serves plain TCP streams only")
+    };
+    Connection::new(parts.io.into_inner(), &parts.read_buf, client, registration, mount, services)
+}
+
+fn switching_protocols(agreed: &Agreed) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(key) = HeaderValue::from_str(&agreed.accept_key) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, key);
+    }
+    if let Some(Ok(name)) = agreed.subprotocol.as_deref().map(HeaderValue::from_str) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    response
+}
+
+fn refuse(rejection: &Rejection) -> Response {
+    let mut response = rejection.response().into_response();
+    if matches!(rejection, Rejection::NotAnUpgrade(UpgradeError::Version)) {
+        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    response
+}
