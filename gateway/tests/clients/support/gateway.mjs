@@ -1,0 +1,64 @@
+// The built gateway as a process: `GATEWAY_BIN`, else the debug build.
+
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+import { Child } from "./process.mjs";
+import { within } from "./wait.mjs";
+
+const BINARY = process.env.GATEWAY_BIN ?? fileURLToPath(new URL("../../../../target/debug/gateway", import.meta.url));
+
+/** Runs a command of the binary, without anything that the environment may configure. */
+export function run(args, env = {}) {
+  const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("GATEWAY_"));
+  return new Child(BINARY, args, { env: { ...Object.fromEntries(clean), ...env } });
+}
+
+export class Gateway {
+  #child;
+
+  /**
+   * Starts one that ends with the test (or with the `scope` of a `describe`).
+   * `command` and `args` go to the binary, `redis` is a `Redis`, `port` the public port (0: any).
+   */
+  static async start(t, { command = "dev", args = [], env = {}, redis, port = 0 } = {}) {
+    const gateway = new Gateway();
+    const all = [command, ...args, "--listen", `127.0.0.1:${port}`, "--internal-listen", "127.0.0.1:0"];
+    if (redis) all.push("--redis-url", redis.url);
+    gateway.#child = run(all, env);
+    t.after(() => gateway.stop("SIGKILL"));
+    const line = await gateway.#child.line(/^listening /);
+    const [, open, internal] = /^listening public=(\S+) internal=(\S+)$/.exec(line) ?? [];
+    if (!open || gateway.#child.stdout.entries[0] !== line) throw new Error(`first line on stdout: ${gateway.#child.output()}`);
+    gateway.public = open;
+    gateway.internal = internal;
+    gateway.url = `ws://${open}/socket`;
+    await within(10_000, "readiness", gateway.#ready());
+    return gateway;
+  }
+
+  /** Listening is not yet ready: the first connection to Redis may still be on its way. */
+  async #ready() {
+    while ((await this.get("/readyz")).status !== 200) await pause(20);
+  }
+
+  /** Asks the internal listener. */
+  get(path) {
+    return fetch(`http://${this.internal}${path}`, { signal: AbortSignal.timeout(5_000) });
+  }
+
+  /** Posts JSON to the internal listener; `headers` may bring a key or another content type. */
+  post(path, body, headers = {}) {
+    return fetch(`http://${this.internal}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(5_000),
+    });
+  }
+
+  /** Sends a signal; resolves with how the process ended. */
+  stop(signal = "SIGTERM") {
+    return this.#child.stop(signal);
+  }
+}

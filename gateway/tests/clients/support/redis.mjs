@@ -1,0 +1,44 @@
+// A real Redis without persistence on a port of its own.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { Child, freePort } from "./process.mjs";
+
+export class Redis {
+  #child;
+
+  /** Starts one that ends with the test (or with the `scope` of a `describe`). */
+  static async start(t) {
+    const redis = new Redis();
+    redis.folder = await mkdtemp(join(tmpdir(), "gateway-redis-"));
+    redis.port = await freePort();
+    redis.url = `redis://127.0.0.1:${redis.port}`;
+    t.after(async () => {
+      await redis.stop();
+      await rm(redis.folder, { recursive: true });
+    });
+    await redis.start();
+    return redis;
+  }
+
+  /** Starts it again, empty, on the same port. */
+  async start() {
+    const settings = { port: this.port, bind: "127.0.0.1", save: "", appendonly: "no", dir: this.folder, daemonize: "no" };
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    this.#child = new Child("redis-server", args);
+    await this.#child.line(/Ready to accept connections/);
+  }
+
+  /** Ends it; connections to it are closed. */
+  async stop(signal = "SIGTERM") {
+    await this.#child?.stop(signal);
+  }
+
+  /** Publishes as another program would; returns how many subscribers Redis sent it to. */
+  async publish(channel, message) {
+    const cli = new Child("redis-cli", ["-p", String(this.port), "PUBLISH", channel, message]);
+    return Number(await cli.line(/^\d+$/));
+  }
+}

@@ -1,0 +1,60 @@
+// Waiting for events with a deadline, so that a test that hangs says what it was waiting for.
+
+/** Settles as the promise does, or fails after `ms` with the name of what was awaited. */
+export async function within(ms, what, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${what}`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A list that grows and can be waited for. */
+export class Journal {
+  entries = [];
+  #waiting = new Set();
+
+  add(entry) {
+    this.entries.push(entry);
+    for (const check of this.#waiting) check();
+  }
+
+  /**
+   * Resolves with the first entry for which `matches` holds, present or future. When `failure`, a promise, is rejected
+   * before, so is this.
+   */
+  async first(what, matches, ms = 5_000, failure = undefined) {
+    return this.#until(ms, () => what, () => this.entries.find(matches), failure);
+  }
+
+  /** Resolves with all entries once there are `count` of them. */
+  async count(what, count, ms = 5_000) {
+    const enough = () => (this.entries.length >= count ? this.entries : undefined);
+    return this.#until(ms, () => `${what} (${this.entries.length} of ${count})`, enough);
+  }
+
+  async #until(ms, what, look, failure) {
+    let check;
+    let timer;
+    const found = new Promise((resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${what()}`)), ms);
+      failure?.catch(reject);
+      check = () => {
+        const value = look();
+        if (value !== undefined) resolve(value);
+      };
+      this.#waiting.add(check);
+      check();
+    });
+    try {
+      return await found;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(check);
+    }
+  }
+}

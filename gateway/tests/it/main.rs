@@ -1,0 +1,49 @@
+//! What the gateway does, seen from outside: raw clients over TCP against gateways that the tests start themselves.
+//!
+//! One file per behaviour. A test that proves a row of the conformance checklist (docs/PROTOCOL.md) begins with its
+//! number: `row_095_…`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod support;
+
+mod broadcast;
+mod command_line;
+mod conformance_page;
+mod crashes;
+mod disconnect;
+mod ending;
+mod example;
+mod handshake_info;
+mod handshake_logs;
+mod handshake_paths;
+mod handshake_refusal;
+mod handshake_subprotocol;
+mod handshake_version;
+mod health;
+mod heartbeat;
+mod intercept;
+mod internal_api;
+mod isolation;
+mod join;
+mod keepalive;
+mod leave;
+mod malformed;
+mod malformed_frames;
+mod malformed_http;
+mod messages;
+mod orderly_stop;
+mod origin;
+mod overload;
+mod presence;
+mod presence_api;
+mod presence_library;
+mod presence_pods;
+mod publish_and_tail;
+mod redis_outage;
+mod rejoin;
+mod replies;
+mod serialization;
+mod timers;
+mod two_pods;
+mod waiting;
