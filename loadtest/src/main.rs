@@ -1,0 +1,38 @@
+//! `loadtest` measures any server that speaks Phoenix Channels.
+//!
+//! Rooms, from the ground up: `websocket` and `client` (bytes and messages), `measure` (figures), `fleet` (many connections
+//! in one thread), `floor` (the least a server can do, to compare with), `cli` (what can be asked), `report` (table, JSON,
+//! checks), `scenario` (what is done and counted). Nothing here knows the gateway.
+
+mod cli;
+mod client;
+mod error;
+mod fleet;
+mod floor;
+mod measure;
+mod report;
+mod scenario;
+mod websocket;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap knows where to print each.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    fleet::raise_descriptor_limit();
+    match scenario::run(cli.command) {
+        Ok(passed) => ExitCode::from(u8::from(!passed)),
+        Err(error) => {
+            report::complain(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Latencies in an HDR histogram.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// Three digits from one microsecond to ten minutes; what lies outside counts as the nearest bound.
+#[derive(Debug)]
+pub(crate) struct Latency {
+    histogram: Histogram<u64>,
+}
+
+const LOWEST: u64 = 1_000;
+const HIGHEST: u64 = 600_000_000_000;
+
+impl Latency {
+    /// An empty histogram.
+    pub(crate) fn new() -> Self {
+        Self {
+            histogram: Histogram::new_with_bounds(LOWEST, HIGHEST, 3).expect("the bounds are constant and in order"),
+        }
+    }
+
+    /// Records one value. For an open loop it is counted from the intended time of sending, not the real one, so a stall
+    /// shows in all messages it held up (no coordinated omission).
+    pub(crate) fn record(&mut self, latency: Duration) {
+        self.histogram.saturating_record(latency.as_nanos().min(u128::from(HIGHEST)) as u64);
+    }
+
+    /// The usual quantiles.
+    pub(crate) fn summary(&self) -> LatencySummary {
+        let at = |quantile| self.histogram.value_at_quantile(quantile) as f64 / 1e6;
+        LatencySummary {
+            count: self.histogram.len(),
+            min_ms: self.histogram.min() as f64 / 1e6,
+            p50_ms: at(0.5),
+            p90_ms: at(0.9),
+            p99_ms: at(0.99),
+            p999_ms: at(0.999),
+            max_ms: self.histogram.max() as f64 / 1e6,
+        }
+    }
+}
+
+/// Quantiles in milliseconds; all zero without a value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct LatencySummary {
+    pub(crate) count: u64,
+    pub(crate) min_ms: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p90_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) p999_ms: f64,
+    pub(crate) max_ms: f64,
+}
+
+impl std::fmt::Display for LatencySummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { p50_ms, p90_ms, p99_ms, p999_ms, max_ms, .. } = self;
+        write!(f, "p50 {p50_ms:.2}  p90 {p90_ms:.2}  p99 {p99_ms:.2}  p99.9 {p999_ms:.2}  max {max_ms:.2} ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_right_to_three_digits() {
+        let mut latency = Latency::new();
+        (1..=1000).for_each(|ms| latency.record(Duration::from_millis(ms)));
+        let summary = latency.summary();
+        assert_eq!(summary.count, 1000);
+        for (quantile, expected) in [(summary.p50_ms, 500.0), (summary.p99_ms, 990.0), (summary.max_ms, 1000.0)] {
+            assert!((quantile - expected).abs() <= expected * 0.002, "{quantile} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_is_kept_at_the_bound() {
+        let mut latency = Latency::new();
+        latency.record(Duration::from_secs(100_000));
+        latency.record(Duration::ZERO);
+        let summary = latency.summary();
+        assert_eq!(summary.count, 2);
+        assert!(summary.max_ms >= 600_000.0 && summary.max_ms < 601_000.0);
+    }
+}

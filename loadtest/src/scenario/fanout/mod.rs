@@ -1,0 +1,58 @@
+//! One publisher, many subscribers of one topic.
+//!
+//! The publisher's connection is the last one; it is joined as well, since only who is joined may push. If the server sends
+//! it its own messages they count as deliveries for the CPU, but nobody waits for them.
+
+mod audience;
+mod figures;
+mod side;
+
+use crate::cli::FanoutArgs;
+use crate::error::Error;
+use crate::fleet::ensure_descriptors;
+use crate::report::{Progress, Report};
+use crate::scenario::take;
+use crate::scenario::target::Target;
+use crate::scenario::valve::Load;
+
+use figures::Figures;
+use side::Side;
+
+/// Runs all takes in turn and reports.
+pub(super) fn run(args: &FanoutArgs) -> Result<bool, Error> {
+    take::ensure_short_turns(args.with_floor, args.duration, args.drain)?;
+    let mut progress = Progress::new(&args.output);
+    let mut report = Report::new("fanout", args);
+    let loads = loads(args);
+    ensure_descriptors((args.subscribers + 1) * if args.with_floor { 1 + loads.len() } else { 1 })?;
+
+    // A side and the loads it is put under.
+    let mut sides = vec![(Side::join(Target::server(&args.target, &args.watch)?, args, &mut progress)?, loads.clone())];
+    if args.with_floor {
+        for load in &loads {
+            let coalesce = matches!(load, Load::InFlight(_));
+            let floor = Target::floor(&args.target, &args.watch, coalesce)?;
+            sides.push((Side::join(floor, args, &mut progress)?, vec![*load]));
+        }
+    }
+    for (side, loads) in &mut sides {
+        side.take(0, loads[0], args.warmup, args)?;
+    }
+    let mut takes = Vec::new();
+    for round in 1..=args.rounds {
+        for load in &loads {
+            for (side, _) in sides.iter_mut().filter(|(_, loads)| loads.contains(load)) {
+                progress.step(&format!("round {round} of {}: {} {}", args.rounds, side.name(), load.name()));
+                takes.push(side.take(round, *load, args.duration, args)?);
+            }
+        }
+    }
+    let figures = Figures::new(takes, &sides[0].0);
+    figures.fill(&mut report, args);
+    report.finish(&args.output)
+}
+
+fn loads(args: &FanoutArgs) -> Vec<Load> {
+    let paced = args.rate.or(if args.in_flight.is_none() { Some(20.0) } else { None });
+    paced.map(Load::Paced).into_iter().chain(args.in_flight.map(Load::InFlight)).collect()
+}

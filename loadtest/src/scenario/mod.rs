@@ -1,0 +1,35 @@
+//! What is done to a server and what is counted. One file (or room) per scenario; each fills one report.
+
+mod echo;
+mod fanout;
+mod idle;
+mod storm;
+mod take;
+mod target;
+mod valve;
+
+use crate::cli::{Command, FloorArgs};
+use crate::error::Error;
+use crate::{floor, report};
+
+/// Runs a command; `Ok(false)` means that a check failed.
+pub(crate) fn run(command: Command) -> Result<bool, Error> {
+    match command {
+        Command::Idle(args) => idle::run(&args),
+        Command::Fanout(args) => fanout::run(&args),
+        Command::Echo(args) => echo::run(&args),
+        Command::Storm(args) => storm::run(&args),
+        Command::Floor(args) => serve_floor(&args),
+    }
+}
+
+fn serve_floor(args: &FloorArgs) -> Result<bool, Error> {
+    if args.until_stdin_closes {
+        std::thread::spawn(|| {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            std::process::exit(0);
+        });
+    }
+    floor::run(args.listen, args.coalesce, |address| report::say(&format!("listening {address}")))?;
+    Ok(true)
+}

@@ -1,0 +1,70 @@
+//! A server under measurement, with the fleet that is connected to it.
+
+use crate::cli::{TargetArgs, WatchArgs};
+use crate::client::{Endpoint, TopicPattern};
+use crate::error::Error;
+use crate::fleet::{Fleet, FleetConfig, Ramp, RampResult, open_and_join};
+use crate::floor::FloorProcess;
+use crate::measure::{pin_process, pin_self};
+use crate::report::Progress;
+
+/// The user's server, or a floor.
+pub(super) struct Target {
+    /// `server` or `floor`, as the report calls it.
+    pub(super) name: &'static str,
+    pub(super) fleet: Fleet,
+    pub(super) pids: Vec<u32>,
+    /// Ends the floor together with its target.
+    _floor: Option<FloorProcess>,
+}
+
+impl Target {
+    /// The server that the user named. Nothing is connected yet.
+    pub(super) fn server(args: &TargetArgs, watch: &WatchArgs) -> Result<Self, Error> {
+        if let Some(pin) = watch.pin {
+            pin_self(pin.client)?;
+            watch.pids.iter().try_for_each(|pid| pin_process(*pid, pin.server))?;
+        }
+        let fleet = Fleet::new(fleet_config(args, &args.url)?)?;
+        Ok(Self { name: "server", fleet, pids: watch.pids.clone(), _floor: None })
+    }
+
+    /// A floor, started for this run and kept on the same core as the server.
+    pub(super) fn floor(args: &TargetArgs, watch: &WatchArgs, coalesce: bool) -> Result<Self, Error> {
+        let floor = FloorProcess::start(coalesce)?;
+        if let Some(pin) = watch.pin {
+            pin_process(floor.pid(), pin.server)?;
+        }
+        let fleet = Fleet::new(fleet_config(args, &floor.url())?)?;
+        Ok(Self { name: "floor", fleet, pids: vec![floor.pid()], _floor: Some(floor) })
+    }
+
+    /// Opens and joins `count` connections.
+    pub(super) fn join(
+        &mut self,
+        args: &TargetArgs,
+        topics: &TopicPattern,
+        count: usize,
+        per_second: Option<f64>,
+        progress: &mut Progress,
+    ) -> Result<RampResult, Error> {
+        progress.step(&format!("{}: joining {count} connections", self.name));
+        let ramp = Ramp {
+            topics: topics.clone(),
+            join_payload: args.join_payload.clone(),
+            window: args.window,
+            per_second,
+            patience: args.patience,
+        };
+        open_and_join(&mut self.fleet, &ramp, count, |joined| progress.tick(|| format!("  {joined} of {count} joined")))
+    }
+}
+
+fn fleet_config(args: &TargetArgs, url: &str) -> Result<FleetConfig, Error> {
+    Ok(FleetConfig {
+        endpoint: Endpoint::parse(url, args.vsn)?,
+        vsn: args.vsn,
+        heartbeat: args.heartbeat,
+        sources: args.sources.clone(),
+    })
+}

@@ -1,0 +1,191 @@
+//! The built program against its own floor: nothing in it needs any other server. Only counts are asserted, never times.
+#![allow(clippy::unwrap_used, reason = "a broken promise in a test is a failed test")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+struct Floor {
+    child: Child,
+    url: String,
+}
+
+impl Floor {
+    fn start(extra: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+        command.args(["floor", "--until-stdin-closes"]).args(extra).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening ").unwrap();
+        let url = format!("ws://{address}/socket/websocket");
+        Self { child, url }
+    }
+
+    /// Runs a scenario against this floor and returns its output and its JSON report.
+    fn run(&self, name: &str, arguments: &str) -> (Output, Value) {
+        let json = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.json", std::process::id()));
+        let pid = self.child.id().to_string();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+        command.args(arguments.split(' ')).args(["--url", &self.url, "--pid", &pid, "--quiet", "--json"]).arg(&json);
+        let output = command.output().unwrap();
+        let report = std::fs::read_to_string(json).ok().and_then(|text| serde_json::from_str(&text).ok());
+        (output, report.unwrap_or_default())
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn idle_counts_connections_and_topics_and_names_a_broken_limit() {
+    let floor = Floor::start(&[]);
+    let (output, report) = floor.run("idle", "idle --connections 25 --hold 0s");
+    assert!(output.status.success(), "{}", text(&output));
+    let figures = &report["figures"];
+    assert_eq!((figures["connections"].as_u64(), figures["topics"].as_u64()), (Some(25), Some(3)));
+    assert_eq!((figures["lost_connections"].as_u64(), figures["join_latency"]["count"].as_u64()), (Some(0), Some(25)));
+    assert!(figures["rss_before_bytes"].as_u64() > Some(0), "{figures}");
+
+    // An RSS may even shrink over 5 connections, so the limit is checked where the answer does not depend on it: no pid.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.args("idle --connections 5 --hold 0s --quiet --max-rss-per-connection 3KiB --url".split(' '));
+    let output = command.arg(&floor.url).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("FAILED max-rss-per-connection (bytes): not measured"), "{}", text(&output));
+}
+
+#[test]
+fn fanout_counts_every_delivery_in_both_versions_and_on_both_floors() {
+    for coalesce in [&[][..], &["--coalesce"]] {
+        let floor = Floor::start(coalesce);
+        for vsn in ["1.0.0", "2.0.0"] {
+            let arguments =
+                format!("fanout --vsn {vsn} --subscribers 10 --rate 100 --duration 100ms --warmup 0s --rounds 1");
+            let (output, report) = floor.run(&format!("fanout-{vsn}-{}", coalesce.len()), &arguments);
+            assert!(!text(&output).contains("FAILED deliveries"), "{}", text(&output));
+            let take = &report["figures"]["takes"][0];
+            // 10 messages to 10 subscribers and to the publisher itself.
+            assert_eq!((take["messages"].as_u64(), take["latency"]["count"].as_u64()), (Some(10), Some(100)), "{take}");
+            assert_eq!(report["figures"]["integrity"]["lost"], 0);
+        }
+    }
+}
+
+#[test]
+fn a_closed_loop_runs_beside_the_floor_in_turn() {
+    let floor = Floor::start(&[]);
+    let (output, report) = floor.run(
+        "both",
+        "fanout --subscribers 10 --rate 100 --in-flight 4 --duration 100ms --warmup 10ms --rounds 2 --with-floor --max-ratio 1000",
+    );
+    let takes = report["figures"]["takes"].as_array().unwrap_or_else(|| panic!("{}", text(&output)));
+    let kinds: Vec<_> =
+        takes.iter().map(|take| (take["target"].as_str().unwrap(), take["load"].as_str().unwrap())).collect();
+    let round = [("server", "paced"), ("floor", "paced"), ("server", "saturated"), ("floor", "saturated")];
+    assert_eq!(kinds, [round, round].concat());
+    assert!(takes.iter().all(|take| take["units"].as_u64() > Some(0) && take["unfinished"] == 0), "{takes:?}");
+    assert!(report["figures"]["coalescing_gain"].is_f64() && report["figures"]["paced_ratio"]["median"].is_f64());
+    assert!(report["checks"].as_array().unwrap().iter().any(|check| check["name"] == "max-ratio"));
+}
+
+#[test]
+fn echo_matches_every_reply() {
+    let floor = Floor::start(&[]);
+    for (name, load) in
+        [("open", "--rate 1000"), ("closed", "--in-flight 2"), ("heartbeat", "--in-flight 1 --via heartbeat")]
+    {
+        let arguments = format!("echo --connections 5 {load} --duration 50ms --warmup 0s --rounds 1");
+        let (output, report) = floor.run(&format!("echo-{name}"), &arguments);
+        let take = &report["figures"]["takes"][0];
+        assert!(take["units"].as_u64() > Some(0), "{}", text(&output));
+        assert_eq!(take["latency"]["count"], take["messages"]);
+        assert_eq!((&report["figures"]["other_frames"], &take["unfinished"]), (&0.into(), &0.into()));
+    }
+    // Another event is also broadcast, to the one socket of its topic.
+    let (output, report) = floor.run(
+        "echo-broadcast",
+        "echo --connections 2 --in-flight 1 --event shout --duration 20ms --warmup 0s --rounds 1",
+    );
+    assert!(report["figures"]["other_frames"].as_u64() > Some(0), "{}", text(&output));
+}
+
+#[test]
+fn storm_joins_all() {
+    let floor = Floor::start(&[]);
+    let (output, report) = floor.run("storm", "storm --connections 20 --rate 1000");
+    assert_eq!(report["figures"]["latency"]["count"], 20, "{}", text(&output));
+}
+
+/// Runs `idle` with one connection against `address`.
+fn idle_at(address: SocketAddr) -> Output {
+    let url = format!("ws://{address}/socket/websocket");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.args(["idle", "--connections", "1", "--quiet", "--url", &url]).output().unwrap()
+}
+
+/// Answers one connection with canned bytes, one after each thing it reads, then closes it.
+fn canned(answers: &'static [&'static [u8]]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        for answer in answers {
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            stream.write_all(answer).unwrap();
+        }
+    });
+    address
+}
+
+const UPGRADED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: sZxrlnNZmI/oThfmRrWWB8jbG78=\r\n\r\n";
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_in_plain_words() {
+    // Bound, so that no other test gets the port, but not listening.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let output = idle_at(socket.local_addr().unwrap().as_socket().unwrap());
+    assert_eq!(output.status.code(), Some(69));
+    assert!(text(&output).contains("nothing listens at 127.0.0.1:"), "{}", text(&output));
+}
+
+#[test]
+fn a_server_that_refuses_is_quoted() {
+    let output = idle_at(canned(&[b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"]));
+    assert_eq!(output.status.code(), Some(69));
+    assert!(text(&output).contains("it answered \"403 Forbidden\""), "{}", text(&output));
+
+    const REFUSAL: &[u8] =
+        b"\x81\x4c[\"1\",\"1\",\"room:0\",\"phx_reply\",{\"status\":\"error\",\"response\":{\"reason\":\"no\"}}]";
+    assert_eq!(REFUSAL.len(), 2 + 0x4c);
+    let output = idle_at(canned(&[UPGRADED, REFUSAL]));
+    assert_eq!(output.status.code(), Some(69));
+    assert!(text(&output).contains(r#"the join of room:0 was refused: {"reason":"no"}"#), "{}", text(&output));
+
+    let output = idle_at(canned(&[UPGRADED, b"\x88\x06\x03\xf5full"]));
+    assert!(text(&output).contains("closed the connection with code 1013 (full)"), "{}", text(&output));
+}
+
+#[test]
+fn a_wrong_pid_and_a_wrong_url_are_named() {
+    let run = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_loadtest")).args(arguments).output().unwrap();
+    let output = run(&["fanout", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output).contains("must look like ws://"), "{}", text(&output));
+    let output = run(&["storm", "--pid", "4294967295", "--quiet"]);
+    assert_eq!(output.status.code(), Some(69));
+    assert!(text(&output).contains("process 4294967295 can't be watched"), "{}", text(&output));
+}
