@@ -38,3 +38,8 @@ pub use channel::{
 pub use config::{InvalidOrigin, InvalidPattern, OriginPattern, TopicPattern};
 pub use socket::{Accepted, CloseReason, ConnectError, ConnectInfo, Mount, Params, Refusal, Socket};
 pub use wire::Payload;
+
+/// The examples of the README are compiled with the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
