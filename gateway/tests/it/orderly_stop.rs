@@ -4,7 +4,7 @@ use gateway::{Channel, Context, Ended, JoinContext, JoinResult, Mount, Payload, 
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::support::{OpenSocket, Pod, RedisServer, Scratch, TestGateway, request};
+use crate::support::{OpenSocket, Pod, RedisServer, Scratch, TestGateway, relay_router, request};
 
 /// A time within which a gateway with well-behaved clients has stopped for sure.
 const SOON: Duration = Duration::from_secs(3);
@@ -128,4 +128,15 @@ async fn channels_can_still_broadcast_while_they_end() {
     assert_eq!(request(staying.internal(), "GET", "/readyz", &[], "").await.status, 200);
     drop(bob);
     assert!(staying.shutdown().await);
+}
+
+#[tokio::test]
+async fn row_061_how_long_a_drain_may_take_is_a_setting_and_0s_waits_for_nobody() {
+    for (timeout, waited) in [("0s", false), ("30s", true)] {
+        let mounts = [Mount::new("/socket", OpenSocket, relay_router())];
+        let gateway = TestGateway::with_config(&format!("[drain]\ntimeout = \"{timeout}\"\n"), mounts).await;
+        let mut client = gateway.connect().await;
+        client.join("1", "room:1").await;
+        assert_eq!(gateway.shutdown().await, waited, "{timeout}");
+    }
 }
