@@ -127,7 +127,9 @@ async fn broadcasts_flow_again_after_redis_has_dropped_its_subscribers() {
             *before = pod.metric("gateway_redis_reconnects_total", "").await;
         }
         let killed = pods.redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-        assert_eq!(killed, ":8\r\n", "of each pod two for broadcasts and two for presence");
+        let killed: usize = killed.trim().trim_start_matches(':').parse().unwrap();
+        // Those of presence come back in their own time, which this test does not wait for.
+        assert!((4..=8).contains(&killed), "of each pod two for broadcasts, and up to two for presence: {killed}");
         for (pod, before) in [&pods.a, &pods.b].into_iter().zip(before) {
             pod.until_metric("gateway_redis_reconnects_total", "", |count| count == before + 2.0).await;
         }
