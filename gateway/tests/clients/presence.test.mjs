@@ -29,7 +29,7 @@ class Member {
     member.presence.onJoin((key, current, joined) => member.seen.add({ joins: key, current: metas(current), metas: metas(joined) }));
     member.presence.onLeave((key, current, left) => member.seen.add({ leaves: key, current: metas(current), metas: metas(left) }));
     member.presence.onSync(() => member.synced.add(member.keys()));
-    member.room = new Room(channel);
+    member.room = new Room(channel, member.client.messages);
     await member.room.joins.count(`join of ${topic}`, 1);
     return member;
   }

@@ -30,7 +30,7 @@ export class Client {
 
   /** Joins a topic; fails unless the answer is ok. */
   async join(topic, params = {}) {
-    const room = new Room(this.socket.channel(topic, params));
+    const room = new Room(this.socket.channel(topic, params), this.messages);
     await room.joins.count(`join of ${topic}`, 1);
     return room;
   }
@@ -49,8 +49,12 @@ export class Room {
   presences = new Journal();
   joins = new Journal();
 
-  constructor(channel) {
+  #messages;
+
+  /** `messages` is the journal of all that the channel's socket gets. */
+  constructor(channel, messages) {
     this.channel = channel;
+    this.#messages = messages;
     const passOn = channel.onMessage.bind(channel);
     channel.onMessage = (event, payload, ref, joinRef) => {
       // phoenix.js passes its own events (`chan_reply_…`, `phx_…`) through here, too.
@@ -79,12 +83,15 @@ export class Room {
     return this.events.first(`${event} ${wanted} on ${this.channel.topic}`, matches, ms);
   }
 
-  /** Leaves; resolves with the answer's status. */
-  leave() {
-    const left = new Promise((resolve) => {
-      this.channel.leave().receive("ok", () => resolve("ok")).receive("timeout", () => resolve("timeout"));
-    });
-    return within(5_000, `leave of ${this.channel.topic}`, left);
+  /**
+   * Leaves; resolves with the status of the gateway's answer. phoenix.js itself reports "ok" as soon as the push is on
+   * its way, so what another client does then may still reach this one.
+   */
+  async leave() {
+    const { ref } = this.channel.leave();
+    const what = `the answer to the leave of ${this.channel.topic}`;
+    const answer = await this.#messages.first(what, (message) => message.event === "phx_reply" && message.ref === ref);
+    return answer.payload.status;
   }
 }
 
