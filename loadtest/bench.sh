@@ -29,9 +29,10 @@ topic = "*"
 join = "open"
 TOML
 
-# Starts a gateway; sets `gateway` to its process and `address` to its public address.
+# start_gateway [COMMAND…]: starts a gateway, by way of the command if there is one; sets `gateway` to its process and
+# `address` to its public address.
 start_gateway() {
-    "$BIN/gateway" serve --config "$work/gateway.toml" --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 --ready-file "$work/ready" \
+    "$@" "$BIN/gateway" serve --config "$work/gateway.toml" --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 --ready-file "$work/ready" \
         >"$work/gateway.log" 2>&1 &
     gateway=$!
     for _ in $(seq 200); do
@@ -50,12 +51,13 @@ start_gateway() {
 
 failed=()
 
-# scenario NAME ARGS…: runs one scenario of the load tool against a fresh gateway.
+# scenario NAME ARGS…: runs one scenario of the load tool against a fresh gateway. With --pin the gateway has one core,
+# and must know it from the start, as it does in a container: it runs as many workers as it has cores.
 scenario() {
     local title=$1
     shift
     echo "== $title"
-    start_gateway
+    if [[ " $* " == *" --pin "* ]]; then start_gateway taskset --cpu-list 0; else start_gateway; fi
     "$BIN/loadtest" "$@" --url "ws://$address/socket/websocket" --pid "$gateway" || failed+=("$title")
     stop_gateway
 }
