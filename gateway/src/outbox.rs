@@ -4,13 +4,13 @@
 //! It stands below them all, so that fan-out can write to a connection without knowing sockets.
 //!
 //! Invariants: nothing ever waits for room. A queue that is full turns into [`Overflowed`], takes nothing more, and the
-//! connection's task closes it; publishers and other connections notice nothing. Any single frame fits an empty queue.
-//! An empty queue owns no memory besides itself.
+//! connection's task closes it; publishers and other connections notice nothing. A frame of any size fits a queue that has
+//! [room](Outbox::poll_room), and leaves some for those behind it. An empty queue owns no memory besides itself.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -132,6 +132,8 @@ struct Queue {
     /// The client has sent something.
     readable: bool,
     overflowed: bool,
+    /// Those who wait for room.
+    waiting: Vec<Waker>,
 }
 
 impl Outbox {
@@ -145,12 +147,12 @@ impl Outbox {
     /// # Errors
     /// When the queue was full, now or before; the packet is dropped and the connection is about to be closed.
     pub fn push(&self, packet: Packet) -> Result<(), Overflowed> {
-        let cost = packet.cost();
+        let cost = packet.cost().min(self.largest_charge());
         let mut queue = self.queue.lock();
         if queue.overflowed {
             return Err(Overflowed);
         }
-        let fits = queue.bytes == 0 || queue.bytes + cost <= self.limit;
+        let fits = self.has_room(&queue) || queue.bytes + cost <= self.limit;
         if fits {
             queue.bytes += cost;
             queue.packets.push_back(packet);
@@ -181,11 +183,31 @@ impl Outbox {
     pub fn shed(&self) {
         let mut queue = self.queue.lock();
         self.overflow(&mut queue);
-        let waker = queue.wake();
+        let (waker, waiting) = (queue.wake(), std::mem::take(&mut queue.waiting));
         drop(queue);
-        if let Some(waker) = waker {
-            waker.wake();
+        waker.into_iter().chain(waiting).for_each(Waker::wake);
+    }
+
+    /// Whether the queue is at most a quarter full, or has overflowed; else the task is woken when it is. What may be large
+    /// is made only then, so that a client which reads slowly gets it late instead of being closed.
+    pub fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut queue = self.queue.lock();
+        if queue.overflowed || self.has_room(&queue) {
+            return Poll::Ready(());
         }
+        if !queue.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            queue.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// The most that one packet is charged: behind a frame that is larger than the queue others still find a place.
+    pub fn largest_charge(&self) -> usize {
+        self.limit / 2
+    }
+
+    fn has_room(&self, queue: &Queue) -> bool {
+        queue.bytes <= self.limit / 4
     }
 
     /// Bytes that wait or are being written, with what each frame costs beside its own.
@@ -194,7 +216,8 @@ impl Outbox {
     }
 
     /// Takes all that waits. For the connection's task only: until it parks, nobody needs to wake it.
-    /// What was taken still counts against the limits until the task says, with `written`, that those packets are out.
+    /// What was taken still counts against the limits until the task says, with `written`, that those packets are out: the
+    /// sum of what they were charged.
     ///
     /// # Errors
     /// When the queue was full.
@@ -204,22 +227,28 @@ impl Outbox {
         if queue.overflowed {
             return Err(Overflowed);
         }
-        queue.bytes -= written;
-        self.budget.used.fetch_sub(written, Ordering::Relaxed);
+        let waiting = self.discharge(&mut queue, written);
         let (signalled, readable) = (std::mem::take(&mut queue.signalled), std::mem::take(&mut queue.readable));
-        Ok(Taken { packets: std::mem::take(&mut queue.packets), signalled, readable })
+        let packets = std::mem::take(&mut queue.packets);
+        drop(queue);
+        waiting.into_iter().for_each(Waker::wake);
+        Ok(Taken { packets, signalled, readable })
     }
 
-    /// Has the connection's task woken at the next change, unless there was one since it took: then false.
+    /// Has the connection's task woken at the next change, unless there was one since it took: then false. `written` as in
+    /// [`Outbox::take`].
     ///
     /// # Errors
     /// When the queue was full.
-    pub fn park(&self, cx: &Context<'_>) -> Result<bool, Overflowed> {
+    pub fn park(&self, cx: &Context<'_>, written: usize) -> Result<bool, Overflowed> {
         let mut queue = self.queue.lock();
         if queue.overflowed {
             return Err(Overflowed);
         }
-        if queue.signalled || queue.readable || !queue.packets.is_empty() {
+        let waiting = self.discharge(&mut queue, written);
+        if queue.signalled || queue.readable || !queue.packets.is_empty() || !waiting.is_empty() {
+            drop(queue);
+            waiting.into_iter().for_each(Waker::wake);
             return Ok(false);
         }
         if !queue.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -227,6 +256,13 @@ impl Outbox {
         }
         queue.woken = false;
         Ok(true)
+    }
+
+    /// Who waited for the room that there is now; to be woken without the lock.
+    fn discharge(&self, queue: &mut Queue, written: usize) -> Vec<Waker> {
+        queue.bytes -= written;
+        self.budget.used.fetch_sub(written, Ordering::Relaxed);
+        if self.has_room(queue) { std::mem::take(&mut queue.waiting) } else { Vec::new() }
     }
 
     fn overflow(&self, queue: &mut Queue) {

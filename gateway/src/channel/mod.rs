@@ -24,6 +24,7 @@ mod replies;
 mod router;
 mod runtime;
 mod slot;
+mod subscribing;
 #[cfg(test)]
 mod tests;
 mod timers;

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::future::poll_fn;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -101,13 +102,14 @@ impl ChannelPresence<'_> {
     }
 
     /// Pushes `presence_state` to the client. The diffs that follow it begin where it ends. A client that shows presences
-    /// waits for it after every join.
+    /// waits for it after every join. It may be large: this waits until the client has read most of what it was sent before.
     ///
     /// # Errors
     /// When the presences of the topic cannot be had from Redis within 5 seconds.
     pub async fn push_state(&mut self) -> Result<(), Unavailable> {
         self.watch().await?;
         let cx = &*self.0;
+        poll_fn(|task| cx.client.outbox().poll_room(task)).await;
         if let Some(present) = cx.present.as_ref().filter(|_| !cx.muted) {
             present.watch.with_payload(|state| push_state(cx, state));
         }

@@ -21,11 +21,10 @@ use super::outcome::{ChannelError, Ended, HandlerResult, JoinError, JoinResult, 
 use super::presence::push_state;
 use super::replies::{PendingJoin, Replies};
 use super::router::Route;
+use super::subscribing::{Subscribing, subscriber, subscribing};
 use super::timers::Timers;
-use crate::pubsub::{Delivery, Interest, Publication, Subscriber, SubscriberId, Subscription, Unavailable};
+use crate::pubsub::{Interest, Publication, SubscriberId, Subscription, Unavailable};
 use crate::wire::{Name, Outgoing, Payload, Reason, Ref};
-
-type Subscribing = Pin<Box<dyn Future<Output = Result<Interest, Unavailable>> + Send>>;
 
 enum State {
     Joining(Running<JoinResult>),
@@ -222,7 +221,7 @@ impl Slot {
             Ok(_) if self.ending.is_some() => self.state = State::Idle(instance, cx),
             Ok(result) => {
                 env.events.push_back(Event::JoinCallbackDone(self.key));
-                let interest = Box::pin(cx.endpoint().pubsub().interest(&self.topic));
+                let interest = subscribing(&cx);
                 self.state = State::Subscribing(interest, Box::new(Finished { instance, cx, result }));
             }
             Err(JoinError::Refused(response)) => {
@@ -271,15 +270,7 @@ impl Slot {
     fn subscribed(&mut self, interest: Result<Interest, Unavailable>, joined: Finished<Payload>, env: &mut Env) {
         let Finished { instance, cx, result: response } = joined;
         let Ok(interest) = interest else { return self.refuse_unavailable(env) };
-        let (vsn, outbox) = (env.client.vsn(), Arc::clone(env.client.outbox()));
-        let delivery = match &self.join {
-            Some(join) if !join.intercept.is_empty() => {
-                let (events, receiver) = (Arc::clone(&join.intercept), cx.receiver(Mail::Out));
-                Delivery::Intercepted { vsn, outbox, events, receiver }
-            }
-            _ => Delivery::Fastlane { vsn, outbox },
-        };
-        let subscriber = Subscriber { id: cx.subscriber, delivery };
+        let subscriber = subscriber(&cx, self.join.as_deref());
         // The reply is queued under the topic's lock: no broadcast can come before it, and none after it is missed.
         let reply = Reply::ok(response);
         self.subscription = Some(match cx.present.as_ref().filter(|present| present.state_follows_reply) {

@@ -85,7 +85,7 @@ impl Client {
                 if let Some(packet) = self.taken.pop_front() {
                     return Poll::Ready(text(&packet));
                 }
-                if self.outbox.park(cx).unwrap() {
+                if self.outbox.park(cx, 0).unwrap() {
                     return Poll::Pending;
                 }
             }

@@ -59,13 +59,14 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
     ) -> Self {
         let limits = Limits { max_frame: mount.max_frame_size, max_message: mount.max_frame_size };
         let driver = Driver::new(Arc::clone(&client), mount, Arc::clone(&services.channel_metrics));
+        let writes = WriteQueue::new(client.outbox().largest_charge());
         Self {
             stream,
             decoder: Decoder::new(),
             driver,
             client,
             registration,
-            writes: WriteQueue::default(),
+            writes,
             written: 0,
             unread: read.to_vec(),
             readable: true,
@@ -121,7 +122,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         if self.read()? {
             return Ok(true);
         }
-        let parked = self.client.outbox().park(cx);
+        let parked = self.client.outbox().park(cx, std::mem::take(&mut self.written));
         parked.map(|parked| !parked).map_err(|Overflowed| CloseReason::SlowConsumer)
     }
 

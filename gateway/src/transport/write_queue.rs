@@ -12,9 +12,10 @@ use crate::outbox::Packet;
 const MAX_SLICES: usize = 64;
 
 /// What the connection's task has taken from the outbox, and its own control frames, until they are written.
-#[derive(Default)]
 pub(super) struct WriteQueue {
     packets: VecDeque<Packet>,
+    /// See [`crate::outbox::Outbox::largest_charge`].
+    largest_charge: usize,
     /// Bytes of the first packet that are out already.
     begun: usize,
 }
@@ -28,6 +29,10 @@ pub(super) struct Written {
 }
 
 impl WriteQueue {
+    pub(super) fn new(largest_charge: usize) -> Self {
+        Self { packets: VecDeque::new(), largest_charge, begun: 0 }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.packets.is_empty()
     }
@@ -96,7 +101,7 @@ impl WriteQueue {
         self.begun += count;
         while let Some(first) = self.packets.front().filter(|first| first.frame().len() <= self.begun) {
             self.begun -= first.frame().len();
-            cost += first.cost();
+            cost += first.cost().min(self.largest_charge);
             self.packets.pop_front();
         }
         cost

@@ -37,6 +37,7 @@ mod origin;
 mod overload;
 mod presence;
 mod presence_api;
+mod presence_large;
 mod presence_library;
 mod presence_pods;
 mod publish_and_tail;

@@ -109,7 +109,7 @@ impl Member {
                 if let Some(packet) = self.taken.pop_front() {
                     return Poll::Ready(packet);
                 }
-                if self.outbox.park(cx).unwrap() {
+                if self.outbox.park(cx, 0).unwrap() {
                     return Poll::Pending;
                 }
             }
