@@ -263,8 +263,9 @@ async fn connect_pubsub(
     readiness: &Readiness,
 ) -> Result<PubSub, StartError> {
     let registry = Arc::clone(registry);
-    let handler: ControlHandler = Arc::new(move |control| match control {
-        Control::Disconnect { socket_id } => registry.close_id(&socket_id, CloseReason::Disconnected),
+    let handler: ControlHandler = Arc::new(move |control, age| match control {
+        // Who has connected since the order was given was let in again.
+        Control::Disconnect { socket_id } => registry.close_id(&socket_id, age, CloseReason::Disconnected),
     });
     let (node, metrics) = (NodeId::random(), pubsub::Metrics::register(metrics)?);
     let Some(settings) = redis_settings(config)? else { return Ok(PubSub::memory(node, handler, metrics)) };

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::ids::NodeId;
 use crate::presence::{Counts, Entry, Presence, State, Unavailable};
-use crate::pubsub::{Broadcast, PubSub, Publication};
+use crate::pubsub::{Broadcast, IdempotencyKey, KeyedPublication, PubSub, Publication};
 use crate::wire::Payload;
 
 /// Sends to topics and sockets from anywhere in the program, inside a channel or not. Clones are cheap.
@@ -22,6 +22,18 @@ impl Endpoint {
     pub fn broadcast(&self, topic: &str, event: &str, payload: impl Into<Payload>) -> Publication {
         let (topic, payload) = (Arc::from(topic), payload.into());
         self.pubsub.broadcast(Broadcast { topic, event: event.into(), payload, exclude: None })
+    }
+
+    /// As [`Endpoint::broadcast`], once only: a repetition with the same key within 24 hours, on any pod, sends nothing.
+    pub fn broadcast_once(
+        &self,
+        topic: &str,
+        event: &str,
+        payload: impl Into<Payload>,
+        key: IdempotencyKey,
+    ) -> KeyedPublication {
+        let (topic, payload) = (Arc::from(topic), payload.into());
+        self.pubsub.broadcast_keyed(Broadcast { topic, event: event.into(), payload, exclude: None }, Some(key))
     }
 
     /// Closes all sockets with this socket id, on every pod, with code 1001 (protocol, section 4).

@@ -32,14 +32,12 @@ impl<'a> ApiClient<'a> {
 
     /// Gets text; the answer must be a success.
     pub(super) async fn get(&self, path: &str) -> Result<String, Failure> {
-        let body = self.send(Method::GET, path, String::new()).await?;
-        let body = body.collect().await.map_err(|error| self.unreachable(&error))?.to_bytes();
-        Ok(String::from_utf8_lossy(&body).into_owned())
+        self.text(self.send(Method::GET, path, String::new()).await?).await
     }
 
-    /// Posts JSON; the answer must be a success.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<(), Failure> {
-        self.send(Method::POST, path, body.to_string()).await.map(drop)
+    /// Posts JSON and gets text, which may be empty; the answer must be a success.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<String, Failure> {
+        self.text(self.send(Method::POST, path, body.to_string()).await?).await
     }
 
     /// Gets a stream of lines and hands on what comes, until `print` says that nobody reads it.
@@ -61,6 +59,11 @@ impl<'a> ApiClient<'a> {
             }
         }
         Err(Failure::Unavailable("the gateway ended the stream".to_owned()))
+    }
+
+    async fn text(&self, body: Incoming) -> Result<String, Failure> {
+        let body = body.collect().await.map_err(|error| self.unreachable(&error))?.to_bytes();
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
     async fn send(&self, method: Method, path: &str, body: String) -> Result<Incoming, Failure> {

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::config::{Flags, Secret};
+use crate::pubsub::IdempotencyKey;
 
 /// A realtime gateway that speaks Phoenix Channels.
 #[derive(Debug, Clone, Parser)]
@@ -83,6 +84,9 @@ pub struct PublishArgs {
     /// The payload: a JSON object, such as '{"body":"hello"}'
     #[arg(value_name = "JSON", value_parser = parse_json, allow_negative_numbers = true)]
     pub payload: Box<RawValue>,
+    /// Send it only if nothing with this key was sent to the topic in the last 24 hours: 1 to 255 bytes
+    #[arg(long, value_name = "KEY", value_parser = parse_idempotency_key)]
+    pub idempotency_key: Option<IdempotencyKey>,
     /// The way to a running gateway.
     #[command(flatten)]
     pub api: ApiArgs,
@@ -111,6 +115,10 @@ pub struct ApiArgs {
 
 fn parse_json(text: &str) -> Result<Box<RawValue>, String> {
     serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+}
+
+fn parse_idempotency_key(text: &str) -> Result<IdempotencyKey, String> {
+    IdempotencyKey::new(text).ok_or_else(|| "expected 1 to 255 bytes".to_owned())
 }
 
 fn parse_api_url(text: &str) -> Result<Url, String> {

@@ -51,7 +51,7 @@ fn check_loopback(request: &Request) -> Result<(), Problem> {
     }
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     if method != Method::GET && !is_json {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send `Content-Type: application/json`"));
+        return Err(Problem::not_json());
     }
     Ok(())
 }

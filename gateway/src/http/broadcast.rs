@@ -1,47 +1,36 @@
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::Serialize;
 
+use super::message::Message;
 use super::problem::Problem;
 use crate::channel::Endpoint;
-use crate::pubsub::PublishError;
-use crate::wire::{Payload, is_reserved_event};
+use crate::pubsub::{Acceptance, PublishError};
 
-/// The body of `POST /api/v1/broadcast`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Message {
-    topic: Box<str>,
-    event: Box<str>,
-    payload: Box<RawValue>,
+/// The answer to a broadcast with an idempotency key.
+#[derive(Serialize)]
+struct Answer {
+    duplicate: bool,
 }
 
-/// Sends an event to all subscribers of a topic: 202 when it was accepted.
+/// Sends an event to all subscribers of a topic: 202 when it was accepted, or had been.
 pub(super) async fn post(
     State(endpoint): State<Endpoint>,
     message: Result<Json<Message>, JsonRejection>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let Json(message) = message?;
-    if message.topic.is_empty() || message.event.is_empty() {
-        return Err(Problem::bad_request("`topic` and `event` must not be empty"));
+    let message = message.check().map_err(Problem::bad_request)?;
+    let keyed = message.is_keyed();
+    let acceptance = message.send(endpoint.pubsub()).await.map_err(|error| match error {
+        PublishError::Unavailable => Problem::unavailable(),
+        PublishError::InvalidPayload | PublishError::TooLarge => Problem::bad_request(error.to_string()),
+    })?;
+    if keyed {
+        let answer = Answer { duplicate: acceptance == Acceptance::Duplicate };
+        return Ok((StatusCode::ACCEPTED, Json(answer)).into_response());
     }
-    if is_reserved_event(&message.event) {
-        let detail = "events that begin with `phx_` or `presence_`, and `disconnect`, belong to the protocol";
-        return Err(Problem::bad_request(detail));
-    }
-    let payload = Payload::Json(String::from(Box::<str>::from(message.payload)).into());
-    if payload.is_too_deep() {
-        return Err(Problem::bad_request("`payload` is nested deeper than clients can read"));
-    }
-    match endpoint.broadcast(&message.topic, &message.event, payload).await {
-        Ok(()) => Ok(StatusCode::ACCEPTED),
-        Err(PublishError::Unavailable) => Err(Problem::unavailable()),
-        Err(PublishError::InvalidPayload) => Err(Problem::bad_request("`payload` must be a JSON object")),
-        Err(PublishError::TooLarge) => Err(Problem::bad_request(
-            "`topic` and `event` may have 255 bytes, and the payload was too large or they were",
-        )),
-    }
+    Ok(StatusCode::ACCEPTED.into_response())
 }

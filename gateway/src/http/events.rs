@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use tokio::sync::mpsc;
 
 use super::problem::Problem;
+use super::topic::Topic;
 use crate::channel::Endpoint;
 use crate::pubsub::{Delivery, Received, Receiver, Subscriber};
 
@@ -15,7 +16,7 @@ use crate::pubsub::{Delivery, Received, Receiver, Subscriber};
 const MAX_WAITING: usize = 1024;
 
 /// `GET /api/v1/topics/{topic}/events`: the broadcasts of a topic as JSON lines, as they come.
-pub(super) async fn get(State(endpoint): State<Endpoint>, Path(topic): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn get(State(endpoint): State<Endpoint>, Topic(topic): Topic) -> Result<Response, Problem> {
     let pubsub = endpoint.pubsub();
     let (lines, waiting) = mpsc::channel(MAX_WAITING);
     let interest = pubsub.interest(&topic).await.map_err(|_| Problem::unavailable())?;

@@ -1,17 +1,22 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
+use http::Method;
 use prometheus::Registry;
 
 use super::access::{Access, guard};
 use super::problem::Problem;
-use super::{broadcast, disconnect, events, health, metrics, topics};
+use super::{batch, broadcast, disconnect, document, events, health, metrics, nodes, topics};
 use crate::channel::Endpoint;
 use crate::lifecycle::Readiness;
 
 /// The largest body that the API reads.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// What the paths of the API begin with.
+pub(super) const BASE: &str = "/api/v1";
 
 /// What the internal listener needs.
 pub(crate) struct Internal {
@@ -21,20 +26,49 @@ pub(crate) struct Internal {
     pub(crate) access: Access,
 }
 
+/// One method of one path of the API, below [`BASE`].
+pub(super) struct Resource {
+    pub(super) path: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test compares it with the document"))]
+    pub(super) method: Method,
+    handler: MethodRouter<Endpoint>,
+}
+
+/// All that needs a key: a table, so that a test can compare it with the document.
+pub(super) fn resources() -> Vec<Resource> {
+    vec![
+        writes("/broadcast", broadcast::post),
+        writes("/broadcast/batch", batch::post),
+        writes("/disconnect", disconnect::post),
+        reads("/nodes", nodes::get),
+        reads("/topics/{topic}", topics::get),
+        reads("/topics/{topic}/events", events::get),
+        reads("/topics/{topic}/presence", topics::presence),
+    ]
+}
+
+fn reads<T: 'static>(path: &'static str, handler: impl Handler<T, Endpoint>) -> Resource {
+    Resource { path, method: Method::GET, handler: get(handler) }
+}
+
+fn writes<T: 'static>(path: &'static str, handler: impl Handler<T, Endpoint>) -> Resource {
+    Resource { path, method: Method::POST, handler: post(handler) }
+}
+
 /// The routes of the internal listener (design 2.2).
 pub(crate) fn internal_routes(internal: Internal) -> Router {
-    let api = Router::new()
-        .route("/broadcast", post(broadcast::post))
-        .route("/disconnect", post(disconnect::post))
-        .route("/topics/{topic}", get(topics::get))
-        .route("/topics/{topic}/events", get(events::get))
-        .route("/topics/{topic}/presence", get(topics::presence))
+    let api = resources()
+        .into_iter()
+        .fold(Router::new(), |router, resource| router.route(resource.path, resource.handler))
         .method_not_allowed_fallback(Problem::method_not_allowed)
+        // Before the guard: who has no key learns nothing about paths either.
+        .fallback(Problem::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(internal.access, guard))
         .with_state(internal.endpoint);
     Router::new()
-        .nest("/api/v1", api)
+        .nest(BASE, api)
+        .merge(document::routes())
         .merge(health::routes(internal.readiness))
         .merge(metrics::routes(internal.registry))
         .method_not_allowed_fallback(Problem::method_not_allowed)

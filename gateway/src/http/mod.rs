@@ -1,17 +1,23 @@
 //! The HTTP that is not a socket: health, metrics, the internal API and, in development, the page. One file per resource.
 //!
 //! Built by `app`, served by `transport`'s listeners. Errors are problem documents (RFC 9457) with one line that tells
-//! what to do.
+//! what to do. What the API looks like stands in `openapi.json`, which is served, and which tests compare with the routes
+//! and with real answers.
 
 mod access;
+mod batch;
 mod broadcast;
 mod disconnect;
+mod document;
 mod events;
 mod health;
 mod internal;
+mod message;
 mod metrics;
+mod nodes;
 mod page;
 mod problem;
+mod topic;
 mod topics;
 
 pub(crate) use access::Access;

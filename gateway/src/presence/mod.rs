@@ -28,5 +28,5 @@ pub use diff::Diff;
 pub use error::{PresenceError, Unavailable};
 pub use hooks::Hooks;
 pub use metrics::Metrics;
-pub use model::{Counts, Entry, Meta, PhxRef, State, TrackedMeta};
+pub use model::{Counts, Entry, Meta, Node, PhxRef, State, TrackedMeta};
 pub use service::{Presence, Watch};

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,6 +9,8 @@ use rand::RngExt;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use crate::ids::NodeId;
 
 /// What an application says about one tracked client. `phx_ref` and `phx_ref_prev` in it are ignored.
 pub type Meta = Map<String, Value>;
@@ -160,6 +163,17 @@ pub struct Counts {
     pub keys: usize,
     /// Tracked clients.
     pub metas: usize,
+}
+
+/// One pod that lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Names one incarnation of it.
+    pub id: NodeId,
+    /// How long its lease still lasts unless it is renewed. None in embedded mode, where nothing ends it.
+    pub lease: Option<Duration>,
+    /// Whether it is the one that says so.
+    pub is_self: bool,
 }
 
 #[cfg(test)]

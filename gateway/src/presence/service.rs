@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::{PresenceError, Unavailable};
 use super::hooks::Hooks;
 use super::metrics::Metrics;
-use super::model::{Counts, Entry, Meta, PhxRef, State, TrackedMeta};
+use super::model::{Counts, Entry, Meta, Node, PhxRef, State, TrackedMeta};
 use super::store::{Events, Memory, Redis, Store};
 use super::tracker::Tracker;
 use super::watcher::{View, Watcher, fetched};
@@ -134,6 +134,14 @@ impl Presence {
     /// When Redis does not answer in time.
     pub async fn counts(&self, topic: &str) -> Result<Counts, Unavailable> {
         Ok(self.list(topic).await?.counts())
+    }
+
+    /// The pods that live, by their leases. One that has just begun appears with its first lease.
+    ///
+    /// # Errors
+    /// When Redis does not answer in time.
+    pub async fn nodes(&self) -> Result<Vec<Node>, Unavailable> {
+        in_time(async { self.0.store.nodes().await.map_err(|_| Unavailable) }).await
     }
 
     /// Keeps a replica of the topic on this pod, and has each difference sent to the pod's subscribers of the topic as

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::outbox::Outbox;
 use crate::wire::{MAX_NAME, Payload, Vsn};
@@ -101,8 +102,9 @@ pub enum Control {
     },
 }
 
-/// Performs orders, from this pod and from others. Must not wait.
-pub type ControlHandler = Arc<dyn Fn(Control) + Send + Sync>;
+/// Performs orders, from this pod and from others. Each comes with how long ago it was given, zero if it just was: it means
+/// what is older than that. The same one may come again. Must not wait.
+pub type ControlHandler = Arc<dyn Fn(Control, Duration) + Send + Sync>;
 
 /// Whether a topic and an event can be named in every frame.
 pub(super) fn names_fit(topic: &str, event: &str) -> bool {

@@ -8,6 +8,7 @@ pub struct Metrics {
     redis_up: IntGauge,
     redis_reconnects: IntCounter,
     dropped: IntCounterVec,
+    duplicates: IntCounter,
 }
 
 /// Why a message that came was not delivered.
@@ -63,6 +64,10 @@ impl Metrics {
                 Opts::new("gateway_broadcasts_dropped_total", "Messages from Redis that were not delivered, by reason"),
                 &["reason"],
             )?,
+            duplicates: IntCounter::new(
+                "gateway_idempotent_duplicates_total",
+                "Broadcasts asked of this pod whose idempotency key was known, and which were not sent again",
+            )?,
         };
         for reason in [Dropped::Foreign, Dropped::Version, Dropped::Malformed, Dropped::Duplicate] {
             metrics.dropped.with_label_values(&[reason.label()]);
@@ -72,6 +77,7 @@ impl Metrics {
         registry.register(Box::new(metrics.redis_up.clone()))?;
         registry.register(Box::new(metrics.redis_reconnects.clone()))?;
         registry.register(Box::new(metrics.dropped.clone()))?;
+        registry.register(Box::new(metrics.duplicates.clone()))?;
         Ok(metrics)
     }
 
@@ -89,6 +95,10 @@ impl Metrics {
 
     pub(super) fn reconnected(&self) {
         self.redis_reconnects.inc();
+    }
+
+    pub(super) fn duplicate(&self) {
+        self.duplicates.inc();
     }
 
     pub(super) fn dropped(&self, reason: Dropped) {

@@ -12,6 +12,7 @@ mod envelope;
 mod error;
 mod fanout;
 mod foreign;
+mod idempotency;
 mod interest;
 mod json_line;
 mod message;
@@ -24,8 +25,9 @@ mod testing;
 mod topics;
 
 pub use error::{PublishError, Unavailable};
+pub use idempotency::{Acceptance, IdempotencyKey};
 pub use interest::{Interest, Subscription};
 pub use message::{Broadcast, Control, ControlHandler, Delivery, Received, Receiver, Subscriber, SubscriberId};
 pub use metrics::Metrics;
-pub use publication::Publication;
+pub use publication::{KeyedPublication, Publication};
 pub use service::PubSub;

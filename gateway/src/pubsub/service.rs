@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::backend::{Memory, Redis};
 use super::error::{PublishError, Unavailable};
+use super::idempotency::IdempotencyKey;
 use super::interest::Interest;
 use super::message::{Broadcast, Control, ControlHandler, SubscriberId, names_fit};
 use super::metrics::Metrics;
-use super::publication::Publication;
+use super::publication::{KeyedPublication, Publication};
 use super::topics::Topics;
 use crate::ids::NodeId;
 use crate::lifecycle::{Readiness, Tasks};
@@ -40,7 +41,7 @@ impl PubSub {
     pub fn memory(node: NodeId, handler: ControlHandler, metrics: Metrics) -> Self {
         metrics.redis_up(true);
         let topics = Arc::new_cyclic(|topics| {
-            let backend = Arc::new(Memory::new(topics.clone()));
+            let backend = Arc::new(Memory::new(topics.clone(), metrics.clone()));
             Topics::new(backend, handler, metrics, Duration::ZERO)
         });
         Self::over(node, topics)
@@ -107,6 +108,16 @@ impl PubSub {
 
     /// Sends a message to all subscribers of a topic on all pods. It is queued when this returns, in the order of calls.
     pub fn broadcast(&self, broadcast: Broadcast) -> Publication {
+        self.publish(broadcast, None)
+    }
+
+    /// As [`PubSub::broadcast`], in the same order; with a key it is sent once only, whichever pods are asked within 24
+    /// hours. The key belongs to the topic; what the message says does not matter.
+    pub fn broadcast_keyed(&self, broadcast: Broadcast, key: Option<IdempotencyKey>) -> KeyedPublication {
+        self.publish(broadcast, key).keyed()
+    }
+
+    fn publish(&self, broadcast: Broadcast, key: Option<IdempotencyKey>) -> Publication {
         if !broadcast.payload.is_object_or_binary() {
             return Publication::ready(Err(PublishError::InvalidPayload));
         }
@@ -115,7 +126,7 @@ impl PubSub {
             return Publication::ready(Err(PublishError::TooLarge));
         }
         let hosted = self.0.topics.hosted(&broadcast.topic);
-        self.0.topics.backend().publish(broadcast, hosted)
+        self.0.topics.backend().publish(broadcast, key, hosted)
     }
 
     /// Sends a message to this pod's subscribers of a topic alone; it is in their queues when this returns. Takes the

@@ -23,7 +23,8 @@ pub(super) async fn soon<T>(what: impl Future<Output = T>) -> T {
 /// One pod.
 pub(super) struct Pod {
     pub(super) pubsub: PubSub,
-    pub(super) controls: mpsc::UnboundedReceiver<Control>,
+    /// Each with how long ago it was given.
+    pub(super) controls: mpsc::UnboundedReceiver<(Control, Duration)>,
     pub(super) registry: prometheus::Registry,
 }
 
@@ -31,8 +32,8 @@ impl Pod {
     /// Hands its maker the handler and the metrics that a pub/sub needs.
     pub(super) async fn new<F: Future<Output = PubSub>>(make: impl FnOnce(ControlHandler, Metrics) -> F) -> Self {
         let (sender, controls) = mpsc::unbounded_channel();
-        let handler: ControlHandler = Arc::new(move |control| {
-            let _ = sender.send(control);
+        let handler: ControlHandler = Arc::new(move |control, age| {
+            let _ = sender.send((control, age));
         });
         let registry = prometheus::Registry::new();
         let metrics = Metrics::register(&registry).unwrap();

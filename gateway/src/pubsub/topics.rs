@@ -284,8 +284,8 @@ impl Sink for Topics {
         self.metrics.delivered(delivered);
     }
 
-    fn controlled(&self, control: Control) {
-        (self.handler)(control);
+    fn controlled(&self, control: Control, age: Duration) {
+        (self.handler)(control, age);
     }
 
     fn subscribed(&self, topic: &str) {

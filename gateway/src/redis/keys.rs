@@ -76,7 +76,16 @@ impl Keys {
         format!("{}:probe:{{{node}:{number}}}", self.prefix)
     }
 
-    /// The channel that carries orders to all pods.
+    /// The idempotency key of a broadcast to a topic, as its caller named it.
+    pub fn idempotency(&self, topic: &str, key: &str) -> String {
+        let mut name = self.of_topic(topic, 'i');
+        name.push(':');
+        name.push_str(key);
+        name
+    }
+
+    /// The channel that carries orders to all pods, and the stream that keeps the last of them: channels and keys have
+    /// names of their own, and by the same one they share a slot.
     pub fn control(&self) -> String {
         format!("{}:control", self.prefix)
     }
@@ -129,6 +138,7 @@ mod tests {
         assert_eq!((&*keys.presence("t"), &*keys.presence_changes("t")), ("gw:{t}:p", "gw:{t}:d"));
         assert_eq!(keys.topic_of_presence("gw:{t}:p").as_deref(), Some("t"));
         assert_eq!(keys.lease("n"), "gw:node:n");
+        assert_eq!(keys.idempotency("a{b}", "{order} 7"), "gw:{a%7Bb%7D}:i:{order} 7");
     }
 
     #[test]

@@ -1,7 +1,8 @@
-use fred::clients::Client;
+use fred::clients::{Client, Pipeline};
 use fred::error::Error;
-use fred::interfaces::LuaInterface;
-use fred::types::Value;
+use fred::interfaces::{ClientLike, LuaInterface};
+use fred::types::{ClusterHash, CustomCommand, Value};
+use redis_protocol::redis_keyslot;
 
 /// A Lua script, known to servers by its hash.
 #[derive(Debug)]
@@ -25,5 +26,18 @@ impl Script {
             Err(error) if error.details().starts_with("NOSCRIPT") => client.eval(self.source, keys, arguments).await,
             outcome => outcome,
         }
+    }
+
+    /// Queues it in a pipeline, always with its text: if the server did not know it by its hash, what stands behind it
+    /// would overtake the second attempt.
+    pub async fn queue(&self, pipeline: &Pipeline<Client>, keys: Vec<String>, arguments: Vec<Value>) {
+        // By itself the client would take the text for the key.
+        let slot = keys.first().map_or(ClusterHash::Random, |key| redis_keyslot(key.as_bytes()).into());
+        let command = CustomCommand::new_static("EVAL", slot, false);
+        let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+        let words = [Value::from(self.source), Value::from(count)].into_iter();
+        let words = words.chain(keys.into_iter().map(Value::from)).chain(arguments).collect();
+        // Queued in memory: what becomes of it is known when the pipeline has run.
+        let _: Result<Value, _> = pipeline.custom(command, words).await;
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus::IntGauge;
 use slab::Slab;
+use tokio::time::Instant;
 
 use super::close::CloseReason;
 use crate::channel::Client;
@@ -17,6 +18,7 @@ const SHARDS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Entry {
     client: Arc<Client>,
+    opened: Instant,
     idle_timeout_ms: u64,
     last_seen_ms: AtomicU64,
     closing: AtomicU8,
@@ -25,7 +27,8 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn new(client: Arc<Client>, idle_timeout: Duration, now_ms: u64) -> Self {
         let idle_timeout_ms = u64::try_from(idle_timeout.as_millis()).unwrap_or(u64::MAX);
-        Self { client, idle_timeout_ms, last_seen_ms: AtomicU64::new(now_ms), closing: AtomicU8::new(0) }
+        let (last_seen_ms, closing) = (AtomicU64::new(now_ms), AtomicU8::new(0));
+        Self { client, opened: Instant::now(), idle_timeout_ms, last_seen_ms, closing }
     }
 
     /// Notes that bytes came.
@@ -92,10 +95,10 @@ impl Registry {
         Registration { registry: Arc::clone(self), entry, shard, key }
     }
 
-    /// Closes all connections with a socket id.
-    pub(crate) fn close_id(&self, id: &str, reason: CloseReason) {
+    /// Closes the connections with a socket id that are at least so old.
+    pub(crate) fn close_id(&self, id: &str, age: Duration, reason: CloseReason) {
         let entries = self.ids.lock().get(id).cloned().unwrap_or_default();
-        entries.iter().for_each(|entry| entry.close(reason));
+        entries.iter().filter(|entry| entry.opened.elapsed() >= age).for_each(|entry| entry.close(reason));
     }
 
     /// Closes all connections.

@@ -7,6 +7,8 @@
 
 mod support;
 
+mod api_document;
+mod api_pods;
 mod broadcast;
 mod command_line;
 mod conformance_page;
@@ -22,6 +24,7 @@ mod handshake_subprotocol;
 mod handshake_version;
 mod health;
 mod heartbeat;
+mod idempotency;
 mod intercept;
 mod internal_api;
 mod isolation;

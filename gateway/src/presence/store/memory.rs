@@ -10,6 +10,7 @@ use super::ledger::Ledger;
 use super::{Events, Reap, Store, StoreError, Work};
 use crate::clock::Clock;
 use crate::ids::NodeId;
+use crate::presence::model::Node;
 use crate::presence::record::{Position, Reading, Record, Snapshot, Write, Written};
 
 /// The store of the embedded mode.
@@ -80,6 +81,10 @@ impl<E: Events> Store for Memory<E> {
         // Readers learn that there is nothing, and that a later life is another one.
         self.changed(topic);
         done(Ok(()))
+    }
+
+    fn nodes(&self) -> Work<'_, Vec<Node>> {
+        done(Ok(vec![Node { id: self.node.clone(), lease: None, is_self: true }]))
     }
 
     fn close(&self) -> Work<'_, ()> {

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use thiserror::Error;
 
 use crate::ids::NodeId;
+use crate::presence::model::Node;
 use crate::presence::record::{Position, Reading, Record, Write, Written};
 
 /// Work that is not done yet.
@@ -55,6 +56,9 @@ pub(in crate::presence) trait Store: Send + Sync {
 
     /// This pod has nothing more in the topic.
     fn vacate<'a>(&'a self, topic: &'a str) -> Work<'a, ()>;
+
+    /// The nodes that live.
+    fn nodes(&self) -> Work<'_, Vec<Node>>;
 
     /// Gives up this pod's lease: it has nothing more anywhere.
     fn close(&self) -> Work<'_, ()>;

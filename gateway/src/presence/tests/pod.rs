@@ -53,7 +53,7 @@ impl Pod {
     pub(super) fn with(make: impl FnOnce(&PubSub, Metrics, &Tasks) -> Presence) -> Self {
         let (registry, tasks) = (prometheus::Registry::new(), Tasks::new());
         let metrics = pubsub::Metrics::register(&registry).unwrap();
-        let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_| {}), metrics);
+        let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), metrics);
         let presence = make(&pubsub, Metrics::register(&registry).unwrap(), &tasks);
         Self { pubsub, presence, tasks, registry }
     }

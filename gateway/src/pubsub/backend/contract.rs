@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::outbox::{Budget, Outbox, Packet};
 use crate::pubsub::error::PublishError;
+use crate::pubsub::idempotency::{Acceptance, IdempotencyKey};
 use crate::pubsub::message::{Control, Delivery, Subscriber};
 use crate::pubsub::testing::{Collector, Pod, broadcast, soon};
 use crate::wire::{Outgoing, Payload, Vsn};
@@ -18,6 +19,7 @@ macro_rules! suite {
             own_broadcast_is_queued_before_it_resolves, both_versions_get_their_frames, binary_skips_version_1,
             the_excluded_one_hears_nothing, topics_are_told_apart, all_subscribers_see_one_order,
             nothing_precedes_the_reply, listed_events_are_intercepted, server_code_hears_everything,
+            a_key_is_sent_once, keyed_broadcasts_keep_the_order,
             who_left_hears_nothing, topics_are_given_up, a_topic_nobody_hosts_is_accepted,
             what_no_frame_can_carry_is_refused, disconnects_reach_the_handler, deliveries_are_counted);
     };
@@ -150,6 +152,49 @@ pub(in crate::pubsub) async fn server_code_hears_everything(pod: &mut Pod) {
     assert_eq!(collector.0.lock().iter().map(|message| &*message.event).collect::<Vec<_>>(), ["a", "b"]);
 }
 
+pub(in crate::pubsub) async fn a_key_is_sent_once(pod: &mut Pod) {
+    let mut client = pod.join("t", Vsn::V2).await;
+    let send = |topic: &str, event: &str, key: &str| {
+        pod.pubsub.broadcast_keyed(broadcast(topic, event, "{}"), IdempotencyKey::new(key))
+    };
+    assert_eq!(soon(send("t", "first", "{k} 1")).await, Ok(Acceptance::New));
+    assert_eq!(client.queued(), [r#"[null,null,"t","first",{}]"#]);
+    assert_eq!(soon(send("t", "other", "{k} 1")).await, Ok(Acceptance::Duplicate), "what it says does not matter");
+    let (second, again) = (send("t", "second", "2"), send("t", "second", "2"));
+    assert_eq!(soon(again).await, Ok(Acceptance::Duplicate));
+    assert_eq!(soon(second).await, Ok(Acceptance::New));
+    for outcome in [Acceptance::New, Acceptance::Duplicate] {
+        assert_eq!(soon(send("elsewhere", "e", "2")).await, Ok(outcome), "a key belongs to its topic");
+    }
+    assert_eq!(soon(send("t", "third", &"k".repeat(255))).await, Ok(Acceptance::New));
+    let unkeyed = pod.pubsub.broadcast_keyed(broadcast("t", "fourth", "{}"), None);
+    assert_eq!(soon(unkeyed).await, Ok(Acceptance::New));
+    let heard = ["second", "third", "fourth"].map(|event| format!(r#"[null,null,"t","{event}",{{}}]"#));
+    assert_eq!(client.queued(), heard);
+    assert_eq!((IdempotencyKey::new(""), IdempotencyKey::new(&"k".repeat(256))), (None, None));
+    assert!((pod.metric("gateway_idempotent_duplicates_total") - 3.0).abs() < f64::EPSILON);
+}
+
+pub(in crate::pubsub) async fn keyed_broadcasts_keep_the_order(pod: &mut Pod) {
+    let mut client = pod.join("t", Vsn::V2).await;
+    let sent: Vec<_> = (0..500)
+        .map(|n| {
+            // Every third has no key, every fifth a known one.
+            let key = (n % 3 != 0).then(|| if n % 5 == 0 { "known".to_owned() } else { format!("n{n}") });
+            let key = key.and_then(|key| IdempotencyKey::new(&key));
+            pod.pubsub.broadcast_keyed(broadcast("t", "e", &format!("{{\"n\":{n}}}")), key)
+        })
+        .collect();
+    let mut expected = Vec::new();
+    for (n, publication) in sent.into_iter().enumerate() {
+        if soon(publication).await.unwrap() == Acceptance::New {
+            expected.push(format!(r#"[null,null,"t","e",{{"n":{n}}}]"#));
+        }
+    }
+    assert_eq!(expected.len(), 500 - 65, "of 66 with the known key one was sent");
+    assert_eq!(client.queued(), expected);
+}
+
 pub(in crate::pubsub) async fn who_left_hears_nothing(pod: &mut Pod) {
     let mut stays = pod.join("t", Vsn::V2).await;
     let mut leaves = pod.join("t", Vsn::V2).await;
@@ -201,7 +246,8 @@ pub(in crate::pubsub) async fn what_no_frame_can_carry_is_refused(pod: &mut Pod)
 pub(in crate::pubsub) async fn disconnects_reach_the_handler(pod: &mut Pod) {
     soon(pod.pubsub.disconnect("user_socket:1")).await.unwrap();
     let control = soon(pod.controls.recv()).await;
-    assert_eq!(control, Some(Control::Disconnect { socket_id: "user_socket:1".into() }));
+    let order = Control::Disconnect { socket_id: "user_socket:1".into() };
+    assert_eq!(control, Some((order, Duration::ZERO)));
 }
 
 pub(in crate::pubsub) async fn deliveries_are_counted(pod: &mut Pod) {

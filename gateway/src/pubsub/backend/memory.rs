@@ -2,26 +2,34 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::super::error::PublishError;
+use super::super::idempotency::{Acceptance, IdempotencyKey};
 use super::super::message::{Broadcast, Control};
+use super::super::metrics::Metrics;
 use super::super::publication::Publication;
 use super::super::topics::Hold;
+use super::remembered::Remembered;
 use super::{Backend, Inbound, Sink};
 
 /// The backend of the embedded mode.
 pub(in crate::pubsub) struct Memory<S> {
     sink: Weak<S>,
+    metrics: Metrics,
+    remembered: Mutex<Remembered>,
 }
 
 impl<S: Sink> Memory<S> {
-    pub(in crate::pubsub) fn new(sink: Weak<S>) -> Self {
-        Self { sink }
+    pub(in crate::pubsub) fn new(sink: Weak<S>, metrics: Metrics) -> Self {
+        Self { sink, metrics, remembered: Mutex::default() }
     }
 
     fn with(&self, report: impl FnOnce(&S)) -> Publication {
         let sink = self.sink.upgrade();
-        let outcome = sink.as_deref().map(report).ok_or(PublishError::Unavailable);
+        let outcome = sink.as_deref().map(report).ok_or(PublishError::Unavailable).map(|()| Acceptance::New);
         Publication::ready(outcome)
     }
 }
@@ -33,14 +41,18 @@ impl<S: Sink> Backend for Memory<S> {
 
     fn unsubscribe(&self, _topic: &Arc<str>) {}
 
-    fn publish(&self, broadcast: Broadcast, _hosted: Option<Hold>) -> Publication {
+    fn publish(&self, broadcast: Broadcast, key: Option<IdempotencyKey>, _hosted: Option<Hold>) -> Publication {
+        if key.is_some_and(|key| !self.remembered.lock().is_new(&broadcast.topic, &key)) {
+            self.metrics.duplicate();
+            return Publication::ready(Ok(Acceptance::Duplicate));
+        }
         let Broadcast { topic, event, payload, exclude } = broadcast;
         let (topic, event) = (&*topic, Cow::Owned(event.into_string()));
         self.with(|sink| sink.received(&Inbound { topic, event, payload, exclude, stamp: None }))
     }
 
     fn control(&self, control: Control) -> Publication {
-        self.with(|sink| sink.controlled(control))
+        self.with(|sink| sink.controlled(control, Duration::ZERO))
     }
 
     fn is_hopeless(&self, _topic: &str) -> bool {

@@ -6,6 +6,7 @@
 mod contract;
 mod memory;
 mod redis;
+mod remembered;
 mod seam;
 
 pub(super) use memory::Memory;

@@ -1,9 +1,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::ids::NodeId;
+use crate::pubsub::idempotency::IdempotencyKey;
 use crate::pubsub::message::{Broadcast, Control, SubscriberId};
 use crate::pubsub::publication::Publication;
 use crate::pubsub::topics::Hold;
@@ -19,8 +21,9 @@ pub(in crate::pubsub) trait Backend: Send + Sync {
     fn unsubscribe(&self, topic: &Arc<str>);
 
     /// Sends a message, in the order of calls. With a hold the topic is hosted here: the publication resolves when the
-    /// message has come back, and the subscription is kept until then. Without, acceptance is enough.
-    fn publish(&self, broadcast: Broadcast, hosted: Option<Hold>) -> Publication;
+    /// message has come back, and the subscription is kept until then. Without, acceptance is enough. With a key it is
+    /// sent only if no message of the topic had that key in the last 24 hours, on any pod.
+    fn publish(&self, broadcast: Broadcast, key: Option<IdempotencyKey>, hosted: Option<Hold>) -> Publication;
 
     /// Sends an order to every pod, this one included.
     fn control(&self, control: Control) -> Publication;
@@ -34,8 +37,8 @@ pub(in crate::pubsub) trait Sink: Send + Sync {
     /// A message came; it is in all queues when this returns.
     fn received(&self, message: &Inbound<'_>);
 
-    /// An order came.
-    fn controlled(&self, control: Control);
+    /// An order came that was given so long ago, zero if it is not known that it is old. The same one may come again.
+    fn controlled(&self, control: Control, age: Duration);
 
     /// From now on no message of the topic is missed.
     fn subscribed(&self, topic: &str);

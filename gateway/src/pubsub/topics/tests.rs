@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 
+use super::super::idempotency::{Acceptance, IdempotencyKey};
 use super::super::message::Broadcast;
 use super::super::publication::Publication;
 use super::*;
@@ -32,12 +33,12 @@ impl Backend for Notes {
         self.told.lock().push(format!("-{topic}"));
     }
 
-    fn publish(&self, _broadcast: Broadcast, _hosted: Option<Hold>) -> Publication {
-        Publication::ready(Ok(()))
+    fn publish(&self, _broadcast: Broadcast, _key: Option<IdempotencyKey>, _hosted: Option<Hold>) -> Publication {
+        Publication::ready(Ok(Acceptance::New))
     }
 
     fn control(&self, _control: Control) -> Publication {
-        Publication::ready(Ok(()))
+        Publication::ready(Ok(Acceptance::New))
     }
 
     fn is_hopeless(&self, _topic: &str) -> bool {
@@ -48,7 +49,7 @@ impl Backend for Notes {
 fn table() -> (Arc<Topics>, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    (Arc::new(Topics::new(notes.clone(), Arc::new(|_| {}), metrics, LINGER)), notes)
+    (Arc::new(Topics::new(notes.clone(), Arc::new(|_, _| {}), metrics, LINGER)), notes)
 }
 
 type Outcome = Result<(), Unavailable>;

@@ -1,6 +1,7 @@
 //! The harness: gateways on free ports, in this process or as the built binary; a raw client that is not ours
 //! (tungstenite), clients without a library that can break every rule, HTTP by hand, and a real Redis.
 
+mod cable;
 mod client;
 mod gateway;
 mod handshake;
@@ -16,6 +17,7 @@ mod recorder;
 mod redis;
 mod room;
 
+pub(crate) use cable::Cable;
 pub(crate) use client::Client;
 pub(crate) use gateway::{OpenSocket, TestGateway, relay_router};
 pub(crate) use handshake::{Answer, Handshake};

@@ -9,6 +9,7 @@
 mod encoding;
 mod heartbeat;
 mod incoming;
+mod nodes;
 mod notify;
 mod reaper;
 mod store;

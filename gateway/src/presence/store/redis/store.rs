@@ -15,6 +15,7 @@ use super::incoming::Incoming;
 use crate::config;
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
+use crate::presence::model::Node;
 use crate::presence::record::{Epoch, Position, Reading, Record, RecordId, Write, Written};
 use crate::redis::{COMMAND_TIMEOUT, Keys, Listener, Script, Settings, Subscriber};
 
@@ -306,6 +307,10 @@ impl<E: Events + 'static> Store for Redis<E> {
 
     fn vacate<'a>(&'a self, topic: &'a str) -> Work<'a, ()> {
         Box::pin(self.leave(topic))
+    }
+
+    fn nodes(&self) -> Work<'_, Vec<Node>> {
+        Box::pin(self.live_nodes())
     }
 
     fn close(&self) -> Work<'_, ()> {

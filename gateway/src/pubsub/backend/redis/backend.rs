@@ -6,8 +6,10 @@ use fred::clients::Client;
 use super::super::{Backend, Sink};
 use super::incoming::Incoming;
 use super::lane::Body;
+use super::scripts::Scripts;
 use crate::ids::NodeId;
 use crate::pubsub::error::PublishError;
+use crate::pubsub::idempotency::IdempotencyKey;
 use crate::pubsub::message::{Broadcast, Control};
 use crate::pubsub::metrics::Metrics;
 use crate::pubsub::publication::Publication;
@@ -26,8 +28,7 @@ pub(in crate::pubsub) struct Redis<S> {
     pub(super) subscriber: Subscriber,
     /// One for each lane.
     pub(super) clients: Vec<Client>,
-    /// In a cluster, channels belong to slots.
-    pub(super) sharded: bool,
+    pub(super) scripts: Scripts,
 }
 
 impl<S: Sink + 'static> Redis<S> {
@@ -52,7 +53,7 @@ impl<S: Sink + 'static> Redis<S> {
         let listener: Arc<dyn Listener> = incoming.clone();
         let subscriber = Subscriber::new(settings, node.as_str(), &clients[0], &listener);
         subscriber.subscribe(&keys.control());
-        Self { incoming, subscriber, clients, sharded: settings.location.is_cluster() }
+        Self { incoming, subscriber, clients, scripts: Scripts::new(settings.location.is_cluster()) }
     }
 
     /// Whether a channel's way to this pod has been interrupted for so long that nobody should wait for it.
@@ -70,13 +71,20 @@ impl<S: Sink + 'static> Backend for Redis<S> {
         self.subscriber.unsubscribe(&self.incoming.keys.broadcast(topic));
     }
 
-    fn publish(&self, broadcast: Broadcast, hosted: Option<Hold>) -> Publication {
+    fn publish(&self, broadcast: Broadcast, key: Option<IdempotencyKey>, hosted: Option<Hold>) -> Publication {
         let channel = self.incoming.keys.broadcast(&broadcast.topic);
         if hosted.is_some() && self.is_out(&channel) {
             return Publication::ready(Err(PublishError::Unavailable));
         }
         let lane = self.incoming.lane(&channel);
-        lane.push(channel, Body::Broadcast(broadcast), hosted)
+        let body = match key {
+            Some(key) => {
+                let key = self.incoming.keys.idempotency(&broadcast.topic, key.as_str());
+                Body::Once(broadcast, key)
+            }
+            None => Body::Broadcast(broadcast),
+        };
+        lane.push(channel, body, hosted)
     }
 
     fn control(&self, control: Control) -> Publication {

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::super::Sink;
@@ -24,13 +25,15 @@ pub(super) struct Incoming<S> {
     pub(super) metrics: Metrics,
     pub(super) complained: Mutex<Option<Instant>>,
     control: Box<str>,
+    /// The control channel is heard again: orders may have been missed.
+    pub(super) control_heard: Notify,
 }
 
 impl<S: Sink> Incoming<S> {
     pub(super) fn new(node: NodeId, keys: Keys, lanes: usize, sink: Weak<S>, metrics: Metrics) -> Self {
         let control = keys.control().into();
         let lanes = (0..lanes).map(|_| Lane::default()).collect();
-        Self { node, keys, lanes, sink, metrics, complained: Mutex::default(), control }
+        Self { node, keys, lanes, sink, metrics, complained: Mutex::default(), control, control_heard: Notify::new() }
     }
 
     /// The lane of a channel.
@@ -70,7 +73,7 @@ impl<S: Sink> Listener for Incoming<S> {
     fn message(&self, channel: &str, payload: &Bytes) {
         let Some(sink) = self.sink.upgrade() else { return };
         let outcome = if *channel == *self.control {
-            envelope::decode_control(payload).map(|control| sink.controlled(control))
+            envelope::decode_control(payload).map(|control| sink.controlled(control, Duration::ZERO))
         } else {
             self.broadcast(&sink, channel, payload)
         };
@@ -80,6 +83,9 @@ impl<S: Sink> Listener for Incoming<S> {
     }
 
     fn subscribed(&self, channel: &str) {
+        if *channel == *self.control {
+            self.control_heard.notify_one();
+        }
         self.with_topic(channel, |sink, topic| sink.subscribed(topic));
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::pubsub::error::PublishError;
+use crate::pubsub::idempotency::Acceptance;
 use crate::pubsub::message::{Broadcast, Control};
 use crate::pubsub::publication::{Publication, Settle};
 use crate::pubsub::topics::Hold;
@@ -56,6 +57,8 @@ pub(super) struct Item {
 
 pub(super) enum Body {
     Broadcast(Broadcast),
+    /// With the name in Redis of its idempotency key.
+    Once(Broadcast, String),
     Control(Control),
 }
 
@@ -126,8 +129,13 @@ impl Lane {
         let Some(pending) = state.pending(sequence) else { return };
         pending.accepted = true;
         if pending.hold.is_none() {
-            Self::settle(state, [sequence], Ok(()));
+            Self::settle(state, [sequence], Ok(Acceptance::New));
         }
+    }
+
+    /// A message was not sent, as one with its idempotency key had been: there is nothing that could come back.
+    pub(super) fn duplicate(&self, sequence: u64) {
+        Self::settle(self.state.lock(), [sequence], Ok(Acceptance::Duplicate));
     }
 
     /// A message cannot be sent, or nobody knows whether it was.
@@ -139,7 +147,7 @@ impl Lane {
     pub(super) fn came_back(&self, sequence: u64) -> Option<Duration> {
         let mut state = self.state.lock();
         let took = state.pending(sequence)?.since.elapsed();
-        Self::settle(state, [sequence], Ok(()));
+        Self::settle(state, [sequence], Ok(Acceptance::New));
         Some(took)
     }
 
@@ -178,7 +186,7 @@ impl Lane {
     fn settle(
         mut state: MutexGuard<'_, State>,
         sequences: impl IntoIterator<Item = u64>,
-        outcome: Result<(), PublishError>,
+        outcome: Result<Acceptance, PublishError>,
     ) {
         let mut released = Released::new();
         for sequence in sequences {
@@ -214,7 +222,7 @@ impl Body {
     /// What it counts against the limits, in bytes.
     fn size(&self) -> usize {
         match self {
-            Self::Broadcast(broadcast) => broadcast.payload.bytes().len() + 512,
+            Self::Broadcast(broadcast) | Self::Once(broadcast, _) => broadcast.payload.bytes().len() + 512,
             Self::Control(_) => 512,
         }
     }

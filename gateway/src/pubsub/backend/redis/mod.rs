@@ -9,6 +9,8 @@
 mod backend;
 mod incoming;
 mod lane;
+mod orders;
+mod scripts;
 #[cfg(test)]
 mod tests;
 mod upkeep;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fred::clients::{Client, Pipeline};
-use fred::interfaces::{ClientLike, PubsubInterface};
+use fred::interfaces::ClientLike;
 use fred::types::Value;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -51,6 +51,7 @@ impl<S: Sink + 'static> Redis<S> {
         for lane in 0..self.incoming.lanes.len() {
             tasks.spawn_until_stop(self.clone().drain(lane));
         }
+        tasks.spawn_until_stop(self.clone().catch_up());
         let (this, latch, readiness, stopped) = (self.clone(), readiness.latch(), readiness.clone(), tasks.stopped());
         tasks.spawn(async move {
             tokio::select! {
@@ -75,18 +76,21 @@ impl<S: Sink + 'static> Redis<S> {
             for item in hopeless {
                 lane.failed(item.sequence);
             }
-            for (sequence, taken) in self.send(client, &batch).await {
-                if taken {
-                    lane.accepted(sequence);
-                } else {
-                    lane.failed(sequence);
+            for (sequence, answer) in self.send(client, &batch).await {
+                match answer {
+                    Answer::Taken => lane.accepted(sequence),
+                    Answer::Known => {
+                        self.incoming.metrics.duplicate();
+                        lane.duplicate(sequence);
+                    }
+                    Answer::Unclear => lane.failed(sequence),
                 }
             }
         }
     }
 
-    /// Sends a batch; which of them Redis has taken.
-    async fn send(&self, client: &Client, batch: &[Item]) -> Vec<(u64, bool)> {
+    /// Sends a batch; what Redis says to each of them.
+    async fn send(&self, client: &Client, batch: &[Item]) -> Vec<(u64, Answer)> {
         if batch.is_empty() {
             return Vec::new();
         }
@@ -101,21 +105,23 @@ impl<S: Sink + 'static> Redis<S> {
         // One error in place of as many results: the connection failed.
         let complete = outcomes.len() == batch.len();
         outcomes.truncate(if complete { batch.len() } else { 0 });
-        let taken = outcomes.iter().map(Result::is_ok).chain(std::iter::repeat(false));
-        batch.iter().map(|item| item.sequence).zip(taken).collect()
+        let outcomes = outcomes.into_iter().map(Result::ok).chain(std::iter::repeat(None));
+        batch.iter().zip(outcomes).map(|(item, reply)| (item.sequence, Answer::new(&item.body, reply))).collect()
     }
 
     async fn queue(&self, pipeline: &Pipeline<Client>, item: &Item) {
-        let message = Bytes::from(match &item.body {
-            Body::Broadcast(broadcast) => envelope::encode(&self.incoming.node, item.sequence, broadcast),
-            Body::Control(control) => envelope::encode_control(control),
-        });
-        // Queued in memory: what becomes of it is known when the pipeline has run.
-        let _: Result<Value, _> = if self.sharded {
-            pipeline.spublish(&*item.channel, message).await
-        } else {
-            pipeline.publish(&*item.channel, message).await
-        };
+        let message = |broadcast| Bytes::from(envelope::encode(&self.incoming.node, item.sequence, broadcast));
+        match &item.body {
+            Body::Broadcast(broadcast) => {
+                self.scripts.publish(pipeline, &item.channel, message(broadcast)).await;
+            }
+            Body::Once(broadcast, key) => {
+                self.scripts.publish_once(pipeline, &item.channel, key, message(broadcast)).await;
+            }
+            Body::Control(control) => {
+                self.scripts.order(pipeline, &item.channel, envelope::encode_control(control).into()).await;
+            }
+        }
     }
 
     /// Looks at the deadlines, the metrics and the readiness, again and again.
@@ -147,6 +153,25 @@ impl<S: Sink + 'static> Redis<S> {
             for topic in lane.expire(now) {
                 self.subscriber.doubt(&self.incoming.keys.broadcast(&topic));
             }
+        }
+    }
+}
+
+/// What became of something that was sent.
+enum Answer {
+    Taken,
+    /// Its idempotency key is known: it was not sent again.
+    Known,
+    /// Nobody knows.
+    Unclear,
+}
+
+impl Answer {
+    fn new(body: &Body, reply: Option<Value>) -> Self {
+        match (body, reply) {
+            (_, None) => Self::Unclear,
+            (Body::Once(..), Some(reply)) if reply.as_i64() == Some(0) => Self::Known,
+            (_, Some(_)) => Self::Taken,
         }
     }
 }

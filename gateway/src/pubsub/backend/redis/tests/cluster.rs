@@ -21,6 +21,8 @@ async fn the_contract_holds_in_a_cluster() {
     contract::topics_are_told_apart(&mut pod(&cluster).await.pod).await;
     contract::all_subscribers_see_one_order(&mut pod(&cluster).await.pod).await;
     contract::nothing_precedes_the_reply(&mut pod(&cluster).await.pod).await;
+    contract::a_key_is_sent_once(&mut pod(&cluster).await.pod).await;
+    contract::keyed_broadcasts_keep_the_order(&mut pod(&cluster).await.pod).await;
     contract::topics_are_given_up(&mut pod(&cluster).await.pod).await;
     contract::a_topic_nobody_hosts_is_accepted(&mut pod(&cluster).await.pod).await;
     contract::disconnects_reach_the_handler(&mut pod(&cluster).await.pod).await;

@@ -4,6 +4,7 @@ mod cluster;
 mod contract;
 mod order;
 mod outage;
+mod scripts;
 mod sentinel;
 
 use std::ops::{Deref, DerefMut};

@@ -1,0 +1,22 @@
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+
+use super::problem::Problem;
+use crate::wire::MAX_NAME;
+
+/// The topic of the path: one that clients could join.
+pub(super) struct Topic(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Topic {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let topic: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
+        match topic {
+            Ok(Path(topic)) if topic.len() <= MAX_NAME => Ok(Self(topic)),
+            Ok(_) => Err(Problem::bad_request("a topic has at most 255 bytes")),
+            Err(_) => Err(Problem::bad_request("write the topic into the path in UTF-8, percent-encoded")),
+        }
+    }
+}
