@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use super::outage::recovered;
 use super::{RedisPod, settings};
-use crate::pubsub::testing::soon;
-use crate::pubsub::{Acceptance, Control, IdempotencyKey};
+use crate::pubsub::testing::{broadcast, soon};
+use crate::pubsub::{Acceptance, Control, IdempotencyKey, PublishError};
 use crate::redis::testing::{RedisCluster, RedisServer};
+use crate::wire::Vsn;
 
 const ORDER: &str = "\u{1}\u{1}user:1";
 
@@ -80,7 +81,7 @@ async fn any_pod_honours_a_key_and_redis_forgets_it_after_a_day() {
     let server = RedisServer::start();
     let (a, b) = (RedisPod::start(&server).await, RedisPod::start(&server).await);
     let send = |pod: &RedisPod| {
-        let message = crate::pubsub::testing::broadcast("t", "e", "{}");
+        let message = broadcast("t", "e", "{}");
         pod.pubsub.broadcast_keyed(message, IdempotencyKey::new("order-7"))
     };
     assert_eq!(soon(send(&a)).await, Ok(Acceptance::New));
@@ -97,7 +98,7 @@ async fn what_redis_does_not_let_pass_does_not_use_up_its_key() {
     let server = RedisServer::start();
     let pod = RedisPod::start(&server).await;
     let send = || {
-        let message = crate::pubsub::testing::broadcast("t", "e", "{}");
+        let message = broadcast("t", "e", "{}");
         soon(pod.pubsub.broadcast_keyed(message, IdempotencyKey::new("1")))
     };
     pod.ready(true).await;
@@ -106,4 +107,19 @@ async fn what_redis_does_not_let_pass_does_not_use_up_its_key() {
     server.command(&["ACL", "SETUSER", "default", "allchannels"]);
     recovered(&pod).await;
     assert_eq!(send().await, Ok(Acceptance::New));
+}
+
+#[tokio::test]
+async fn a_full_redis_keeps_no_keys_and_still_gives_orders() {
+    let server = RedisServer::start();
+    let mut pod = RedisPod::start(&server).await;
+    let mut client = pod.join("t", Vsn::V2).await;
+    pod.ready(true).await;
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    let keyed = pod.pubsub.broadcast_keyed(broadcast("t", "keyed", "{}"), IdempotencyKey::new("1"));
+    assert_eq!(soon(keyed).await, Err(PublishError::Unavailable));
+    soon(pod.pubsub.disconnect("user:1")).await.unwrap();
+    assert_eq!(soon(pod.controls.recv()).await, Some((order(), Duration::ZERO)));
+    soon(pod.pubsub.broadcast(broadcast("t", "plain", "{}"))).await.unwrap();
+    assert_eq!(client.queued(), [r#"[null,null,"t","plain",{}]"#], "what needs no memory goes on");
 }
