@@ -285,7 +285,8 @@ fn connect_presence(
     })
 }
 
-fn redis_settings(config: &Config) -> Result<Option<redis::Settings>, redis::SettingsError> {
+/// How Redis is reached, if it is.
+pub(crate) fn redis_settings(config: &Config) -> Result<Option<redis::Settings>, redis::SettingsError> {
     let Some(url) = &config.redis.url else { return Ok(None) };
     let mut settings = redis::Settings::new(url.expose(), &config.redis.prefix)?;
     settings.heartbeat = config.presence.heartbeat;
@@ -299,11 +300,6 @@ pub(crate) struct RedisClient {
 }
 
 impl RedisClient {
-    /// Who is present.
-    pub(crate) fn presence(&self, config: &Config) -> Result<Presence, StartError> {
-        connect_presence(config, &self.pubsub, &MetricRegistry::new(), &self.tasks)
-    }
-
     /// Lets what was sent go out.
     pub(crate) async fn close(self) {
         self.tasks.join(Duration::from_secs(1)).await;

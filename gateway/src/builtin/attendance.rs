@@ -7,12 +7,8 @@ use serde_json::{Map, Value};
 use super::socket::UserId;
 use crate::channel::{Context, Outcome, Reply, TrackError};
 use crate::clock::unix_seconds;
-use crate::presence::{Meta, PresenceError};
+use crate::presence::{self, Meta, PresenceError};
 use crate::wire::{Payload, Reason};
-
-/// The longest key and meta, in bytes: what presence takes.
-const MAX_KEY: usize = 1024;
-const MAX_META: usize = 64 * 1024;
 
 /// When the client was tracked, in seconds since 1970: the server says that, not the client.
 const ONLINE_AT: &str = "online_at";
@@ -57,8 +53,8 @@ impl Attendance {
             Some(Value::Object(meta)) => meta,
             _ => Meta::new(),
         };
-        let fits = key.len() <= MAX_KEY && length(&stamped(meta.clone(), None)) <= MAX_META;
-        fits.then_some(Self { key, meta })
+        let small = presence::fits(&key, &stamped(meta.clone(), None));
+        small.then_some(Self { key, meta })
     }
 
     /// Tracks the client, who has got the state by now.
@@ -123,8 +119,4 @@ fn stamped(mut meta: Meta, since: Option<&Value>) -> Meta {
     let since = since.cloned().unwrap_or_else(|| unix_seconds().to_string().into());
     meta.insert(ONLINE_AT.to_owned(), since);
     meta
-}
-
-fn length(meta: &Meta) -> usize {
-    serde_json::to_string(meta).map_or(usize::MAX, |text| text.len())
 }

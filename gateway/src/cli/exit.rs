@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::app::StartError;
 use crate::config::ConfigError;
+use crate::redis::SettingsError;
 use crate::telemetry::LoggingError;
 
 /// Why a command failed; each has its exit code (design 2.1).
@@ -41,6 +42,12 @@ impl From<ConfigError> for Failure {
 
 impl From<LoggingError> for Failure {
     fn from(error: LoggingError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
         Self::Configuration(error.to_string())
     }
 }

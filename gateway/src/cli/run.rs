@@ -36,7 +36,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Dev(options) => serve::serve(load(Mode::Dev)?, options, true),
         Command::Check => check::check(&load(Mode::Serve)?),
         Command::Publish(options) => publish::publish(&load(Mode::Client)?, options),
-        Command::Presence(options) => presence::presence(&load(Mode::Client)?, options),
+        Command::Presence(options) => presence::print_presence(&load(Mode::Client)?, options),
         Command::Tail(options) => tail::tail(&load(Mode::Client)?, options),
     }
 }

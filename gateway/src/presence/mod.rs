@@ -1,7 +1,7 @@
 //! Who is present in a topic, on all pods: tracked clients, the state that a client gets when it joins, and one diff for
 //! each change.
 //!
-//! Called by `channel` (track, update, untrack, the state after a join), `http` and the commands. It sends diffs to this
+//! Called by `channel` (track, update, untrack, the state after a join), `http`, `doctor` and the commands. It sends diffs to this
 //! pod's subscribers through `pubsub` and knows neither sockets nor channels.
 //!
 //! Invariants: a pod owns the truth about its own clients, and tells it again whenever the store has lost it; what a
@@ -12,6 +12,8 @@
 mod diff;
 mod error;
 mod hooks;
+mod limits;
+mod look_up;
 mod metrics;
 mod model;
 mod record;
@@ -27,6 +29,9 @@ mod watcher;
 pub use diff::Diff;
 pub use error::{PresenceError, Unavailable};
 pub use hooks::Hooks;
+pub use limits::fits;
+pub use look_up::look_up;
 pub use metrics::Metrics;
 pub use model::{Counts, Entry, Meta, Node, PhxRef, State, TrackedMeta};
 pub use service::{Presence, Watch};
+pub use store::{NOTIFY_SETTING, with_needed as with_needed_flags};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::model::PhxRef;
+use super::model::{PhxRef, State, TrackedMeta};
 use crate::ids::NodeId;
 
 /// Names the life of a topic's data: another epoch means that something may have been lost.
@@ -63,6 +63,17 @@ pub(super) struct Record {
     pub(super) meta: Box<str>,
     /// When it goes, if nobody takes it over: its client has left. By the clock of the store, in milliseconds.
     pub(super) until: Option<u64>,
+}
+
+/// Who is present by these records.
+pub(super) fn state_of(records: Vec<Record>) -> State {
+    let mut state = State::default();
+    for record in records {
+        if let Some(meta) = TrackedMeta::new(record.id.phx_ref, &record.meta) {
+            state.insert(&record.key, meta);
+        }
+    }
+    state
 }
 
 /// The node of records whose clients have left and may come back: they belong to the topic, not to a pod.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::error::{PresenceError, Unavailable};
 use super::hooks::Hooks;
 use super::metrics::Metrics;
-use super::model::{Counts, Entry, Meta, Node, PhxRef, State, TrackedMeta};
+use super::model::{Counts, Entry, Meta, Node, PhxRef, State};
+use super::record::state_of;
 use super::store::{Events, Memory, Redis, Store};
 use super::tracker::Tracker;
 use super::watcher::{View, Watcher, fetched};
@@ -108,12 +109,7 @@ impl Presence {
             self.0.store.list(topic).await.map_err(|_| Unavailable)
         })
         .await?;
-        let mut state = State::default();
-        for record in records {
-            if let Some(meta) = TrackedMeta::new(record.id.phx_ref, &record.meta) {
-                state.insert(&record.key, meta);
-            }
-        }
+        let state = state_of(records);
         Ok(match self.0.watcher.hooks(topic) {
             Some(hooks) => fetched(&*hooks, topic, &state),
             None => state,

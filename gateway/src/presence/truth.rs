@@ -8,16 +8,11 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::error::PresenceError;
+use super::limits::fits;
 use super::model::{Meta, PhxRef, TrackedMeta};
 use super::record::{Delta, Epoch, Record, RecordId, Written};
 use crate::ids::NodeId;
 use crate::pubsub::SubscriberId;
-
-/// The longest key, in bytes.
-const MAX_KEY: usize = 1024;
-
-/// The longest meta, in bytes of JSON.
-const MAX_META: usize = 64 * 1024;
 
 const REF: &str = "phx_ref";
 const PREVIOUS: &str = "phx_ref_prev";
@@ -305,6 +300,5 @@ fn text(meta: &Meta) -> Box<str> {
 fn checked(key: &str, mut meta: Meta) -> Result<Meta, PresenceError> {
     meta.remove(REF);
     meta.remove(PREVIOUS);
-    let length = serde_json::to_string(&meta).map_or(usize::MAX, |text| text.len());
-    if key.len() > MAX_KEY || length > MAX_META { Err(PresenceError::TooLarge) } else { Ok(meta) }
+    if fits(key, &meta) { Ok(meta) } else { Err(PresenceError::TooLarge) }
 }

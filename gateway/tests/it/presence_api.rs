@@ -84,3 +84,33 @@ async fn the_command_prints_who_is_there_from_redis() {
     let ended = run(&["presence", TOPIC, "--redis-url", &url]).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(69), ""), "{ended:?}");
 }
+
+#[tokio::test]
+async fn the_command_reads_redis_and_leaves_no_trace() {
+    let redis = RedisServer::start();
+    let put = |node: &str, value: &str| {
+        redis.command(&["HSET", "gw:{room:1}:p", &format!("{node}:ref-{node}"), value]);
+    };
+    redis.command(&["HSET", "gw:{room:1}:p", "v", "1", "e", "x", "s", "here gone ", "r", ""]);
+    put("here", r#"["alice",{"name":"A"}]"#);
+    put("gone", r#"["ghost",{}]"#);
+    put("marked", r#"["ghost",{}]"#);
+    redis.command(&["SET", "gw:node:here", "alive"]);
+    redis.command(&["SET", "gw:node:marked", "dead"]);
+    // Who has left and may come back is there until the time is over.
+    put("~", r#"["late",{},99999999999999]"#);
+    redis.command(&["HSET", "gw:{room:1}:p", "~:ref-over", r#"["over",{},1]"#]);
+    let changes = || {
+        let info = redis.command(&["INFO", "persistence"]);
+        info.lines().find(|line| line.starts_with("rdb_changes_since_last_save:")).unwrap().to_owned()
+    };
+    let before = (redis.command(&["KEYS", "*"]), changes());
+    let ended = run(&["presence", "room:1", "--redis-url", &redis.url()]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let expected = json!({
+        "alice": { "metas": [{ "name": "A", "phx_ref": "ref-here" }] },
+        "late": { "metas": [{ "phx_ref": "ref-~" }] },
+    });
+    assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap(), expected);
+    assert_eq!((redis.command(&["KEYS", "*"]), changes()), before);
+}

@@ -12,5 +12,6 @@ mod seam;
 #[cfg(test)]
 pub(super) use ledger::Ledger;
 pub(super) use memory::Memory;
-pub(super) use redis::Redis;
+pub use redis::{NOTIFY_SETTING, with_needed};
+pub(super) use redis::{Redis, live_records, server_time};
 pub(super) use seam::{Events, Reap, Store, StoreError, Work};

@@ -9,6 +9,7 @@
 mod encoding;
 mod heartbeat;
 mod incoming;
+mod listing;
 mod nodes;
 mod notify;
 mod reaper;
@@ -16,4 +17,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::presence) use listing::{live_records, server_time};
+pub use notify::{NOTIFY_SETTING, with_needed};
 pub(in crate::presence) use store::Redis;

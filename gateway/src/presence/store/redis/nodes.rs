@@ -4,7 +4,9 @@ use fred::interfaces::{KeysInterface, SetsInterface};
 use futures_util::future::try_join_all;
 
 use super::super::{Events, StoreError};
-use super::store::{Redis, unavailable};
+use super::encoding::unavailable;
+use super::listing::lives;
+use super::store::Redis;
 use crate::ids::NodeId;
 use crate::presence::model::Node;
 
@@ -15,7 +17,7 @@ impl<E: Events + 'static> Redis<E> {
         let names: Vec<String> = self.client.smembers(self.keys.nodes()).await.map_err(unavailable)?;
         let asked = names.iter().map(async |name| {
             let id = NodeId::from(name.as_str());
-            if !self.lives(&id).await? {
+            if !lives(&self.client, &self.keys, &id).await? {
                 return Ok(None);
             }
             let left: i64 = self.client.pttl(self.keys.lease(name)).await.map_err(unavailable)?;

@@ -9,7 +9,8 @@ use fred::interfaces::{ClusterInterface, ConfigInterface};
 /// What is needed: keyspace events of hashes, of generic commands, and of keys whose time has come.
 const NEEDED: &str = "Khgx";
 
-const SETTING: &str = "notify-keyspace-events";
+/// The setting of Redis that says which changes of keys it reports.
+pub const NOTIFY_SETTING: &str = "notify-keyspace-events";
 
 /// Adds the flags that are missing, and removes none. What to set by hand, where the servers don't allow that.
 pub(super) async fn enable(client: &Client, cluster: bool) -> Option<&'static str> {
@@ -29,16 +30,16 @@ pub(super) async fn enable(client: &Client, cluster: bool) -> Option<&'static st
 }
 
 async fn enable_one<C: ConfigInterface + Sync>(client: &C) -> Result<(), Error> {
-    let found: HashMap<String, String> = client.config_get(SETTING).await?;
-    let flags = found.get(SETTING).map_or("", String::as_str);
+    let found: HashMap<String, String> = client.config_get(NOTIFY_SETTING).await?;
+    let flags = found.get(NOTIFY_SETTING).map_or("", String::as_str);
     match with_needed(flags) {
-        Some(flags) => client.config_set(SETTING, flags).await,
+        Some(flags) => client.config_set(NOTIFY_SETTING, flags).await,
         None => Ok(()),
     }
 }
 
-/// The flags with those that are missing. None: there are none missing.
-fn with_needed(flags: &str) -> Option<String> {
+/// The flags of [`NOTIFY_SETTING`] with those that presence needs and that are missing. None: there are none missing.
+pub fn with_needed(flags: &str) -> Option<String> {
     // `A` stands for all classes, not for the kind of channel.
     let has = |flag: char| flags.contains(flag) || (flag != 'K' && flags.contains('A'));
     let missing: String = NEEDED.chars().filter(|flag| !has(*flag)).collect();

@@ -6,6 +6,7 @@ use fred::interfaces::{KeysInterface, SetsInterface};
 use fred::types::{Expiration, SetOptions};
 
 use super::super::{Events, Reap, Store, StoreError};
+use super::listing::lives;
 use super::store::{DEAD, Redis, unavailable};
 use crate::ids::NodeId;
 
@@ -25,7 +26,7 @@ impl<E: Events + 'static> Redis<E> {
         let nodes: Vec<String> = self.client.smembers(self.keys.nodes()).await.map_err(unavailable)?;
         for node in nodes.iter().filter(|node| **node != own.as_str()) {
             let node = NodeId::from(node.as_str());
-            if self.lives(&node).await? || !self.claim(&node).await? {
+            if lives(&self.client, &self.keys, &node).await? || !self.claim(&node).await? {
                 continue;
             }
             tracing::info!(%node, "a pod is dead: its presences are dropped");
@@ -40,7 +41,7 @@ impl<E: Events + 'static> Redis<E> {
         let once = |life: Duration| Some(Expiration::PX(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)));
         let only_new = Some(SetOptions::NX);
         let set = self.client.set::<Option<String>, _, _>(lease, DEAD, once(REMEMBERED), only_new.clone(), false);
-        if set.await.map_err(unavailable)?.is_none() && self.lives(node).await? {
+        if set.await.map_err(unavailable)?.is_none() && lives(&self.client, &self.keys, node).await? {
             return Ok(false);
         }
         let (guard, own) = (self.keys.reaping(node.as_str()), self.node());

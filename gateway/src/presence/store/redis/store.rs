@@ -3,20 +3,21 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::interfaces::{ClientLike, HashesInterface, KeysInterface, SetsInterface};
+use fred::interfaces::{ClientLike, KeysInterface, SetsInterface};
 use fred::types::Value;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::{Events, Reap, Store, StoreError, Work};
-use super::encoding::{reading, snapshot, texts, value};
+use super::encoding::{reading, texts, value};
 use super::incoming::Incoming;
+use super::listing::live_records;
 use crate::config;
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
 use crate::presence::model::Node;
-use crate::presence::record::{Epoch, Position, Reading, Record, RecordId, Write, Written};
+use crate::presence::record::{Epoch, Position, Reading, Record, Write, Written};
 use crate::redis::{COMMAND_TIMEOUT, Keys, Listener, Script, Settings, Subscriber};
 
 /// How many changes of a topic are kept for those who read.
@@ -192,38 +193,6 @@ impl<E: Events + 'static> Redis<E> {
         reading(reply).ok_or(StoreError::Unavailable)
     }
 
-    async fn live_records(&self, topic: &str) -> Result<Vec<Record>, StoreError> {
-        let hash: Value = self.client.hgetall(self.keys.presence(topic)).await.map_err(unavailable)?;
-        let words: Vec<String> = match hash {
-            Value::Map(map) => map
-                .inner()
-                .into_iter()
-                .flat_map(|(field, value)| [field.into_string(), value.into_string()])
-                .map(Option::unwrap_or_default)
-                .collect(),
-            other => texts(other),
-        };
-        let mut records = snapshot(words.into_iter()).unwrap_or_default().records;
-        let mut nodes: Vec<NodeId> = records.iter().map(|record| record.id.node.clone()).collect();
-        nodes.retain(|node| !RecordId::belongs_to_topic(node));
-        let now = self.now();
-        records.retain(|record| record.until.is_none_or(|until| now < until));
-        nodes.sort();
-        nodes.dedup();
-        for node in nodes {
-            if !self.lives(&node).await? {
-                records.retain(|record| record.id.node != node);
-            }
-        }
-        Ok(records)
-    }
-
-    /// Whether a node has a lease.
-    pub(super) async fn lives(&self, node: &NodeId) -> Result<bool, StoreError> {
-        let lease: Option<String> = self.client.get(self.keys.lease(node.as_str())).await.map_err(unavailable)?;
-        Ok(lease.is_some_and(|lease| lease != DEAD))
-    }
-
     async fn leave(&self, topic: &str) -> Result<(), StoreError> {
         let node = self.node();
         self.client.srem(self.keys.topics_of_node(node.as_str()), topic).await.map_err(unavailable)
@@ -298,7 +267,7 @@ impl<E: Events + 'static> Store for Redis<E> {
     }
 
     fn list<'a>(&'a self, topic: &'a str) -> Work<'a, Vec<Record>> {
-        Box::pin(self.live_records(topic))
+        Box::pin(async move { live_records(&self.client, &self.keys, topic, self.now()).await })
     }
 
     fn reap<'a>(&'a self, topic: &'a str, node: &'a NodeId, why: Reap) -> Work<'a, bool> {
