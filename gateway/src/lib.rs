@@ -13,6 +13,7 @@ mod channel;
 pub mod cli;
 mod clock;
 pub mod config;
+mod doctor;
 mod drain;
 mod http;
 pub mod ids;

@@ -58,6 +58,8 @@ pub enum Command {
     Dev(ServeArgs),
     /// Check the configuration that `serve` would use, and print it with secrets hidden
     Check,
+    /// Look at Redis and this machine for what would go wrong, and say what to change
+    Doctor(DoctorArgs),
     /// Broadcast one event to all members of a topic
     Publish(PublishArgs),
     /// Print who is present in a topic: one line of JSON
@@ -72,6 +74,14 @@ pub struct ServeArgs {
     /// Write the bound addresses to this file once the gateway is ready: the line that is also printed first
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
+}
+
+/// What `doctor` takes.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct DoctorArgs {
+    /// Print each finding as a line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `publish` takes.

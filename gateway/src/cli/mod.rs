@@ -3,6 +3,7 @@
 mod api_client;
 mod args;
 mod check;
+mod doctor;
 mod exit;
 mod presence;
 mod process;
@@ -11,5 +12,5 @@ mod run;
 mod serve;
 mod tail;
 
-pub use args::{ApiArgs, Args, Command, GlobalArgs, PublishArgs, ServeArgs, TopicArgs};
+pub use args::{ApiArgs, Args, Command, DoctorArgs, GlobalArgs, PublishArgs, ServeArgs, TopicArgs};
 pub use run::run;

@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 
 use super::args::{Args, Command};
 use super::exit::Failure;
-use super::{check, presence, publish, serve, tail};
+use super::{check, doctor, presence, publish, serve, tail};
 use crate::config::{Config, Mode, process_environment};
 
 /// Runs the program: reads the command line and does what it says.
@@ -35,6 +35,11 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Serve(options) => serve::serve(load(Mode::Serve)?, options, false),
         Command::Dev(options) => serve::serve(load(Mode::Dev)?, options, true),
         Command::Check => check::check(&load(Mode::Serve)?),
+        Command::Doctor(options) => {
+            // Without a file there is nothing that `serve` would take: then only what flags and environment name counts.
+            let mode = if args.global.config.is_some() { Mode::Serve } else { Mode::Client };
+            doctor::doctor(&load(mode)?, mode, options)
+        }
         Command::Publish(options) => publish::publish(&load(Mode::Client)?, options),
         Command::Presence(options) => presence::print_presence(&load(Mode::Client)?, options),
         Command::Tail(options) => tail::tail(&load(Mode::Client)?, options),

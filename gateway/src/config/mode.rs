@@ -9,7 +9,7 @@ pub enum Mode {
     Serve,
     /// `gateway dev`: loopback, open to all.
     Dev,
-    /// `gateway publish` and `gateway tail`: use some settings, serve nobody, so nothing is required.
+    /// `gateway publish`, `gateway tail` and the like: use some settings, serve nobody, so nothing is required.
     Client,
 }
 

@@ -87,6 +87,16 @@ pub(super) async fn open(
     location: &Location,
     name: &str,
 ) -> Result<(Reader, Writer), ConnectionError> {
+    open_as(server, location, location.credentials(), name).await
+}
+
+/// As [`open`], with other credentials: those of a Sentinel.
+pub(super) async fn open_as(
+    server: &Server,
+    location: &Location,
+    credentials: Option<(&str, &str)>,
+    name: &str,
+) -> Result<(Reader, Writer), ConnectionError> {
     let timeout = |step| move |_| ConnectionError::Timeout(step);
     let stream =
         tokio::time::timeout(CONNECT_TIMEOUT, connect(server, location)).await.map_err(timeout("connect"))??;
@@ -94,7 +104,7 @@ pub(super) async fn open(
     let mut reader = Reader { stream: read, buffer: BytesMut::new() };
     let mut writer = Writer { stream: write, out: BytesMut::new(), unflushed: false };
     let mut hello = vec!["HELLO", "3"];
-    if let Some((user, password)) = location.credentials() {
+    if let Some((user, password)) = credentials {
         hello.extend(["AUTH", user, password]);
     }
     hello.extend(["SETNAME", name]);
@@ -135,9 +145,14 @@ async fn connect(server: &Server, location: &Location) -> Result<Box<dyn Stream>
 impl Reader {
     /// The next reply. Loses nothing when it is dropped before it is ready.
     pub(super) async fn next(&mut self) -> Result<Reply, ConnectionError> {
+        self.next_frame().await.map(Reply::from)
+    }
+
+    /// The next reply, as it came. Loses nothing when it is dropped before it is ready.
+    pub(super) async fn next_frame(&mut self) -> Result<BytesFrame, ConnectionError> {
         loop {
-            if let Some(reply) = self.buffered()? {
-                return Ok(reply);
+            if let Some(frame) = self.buffered_frame()? {
+                return Ok(frame);
             }
             self.buffer.reserve(READ_CHUNK);
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
@@ -148,12 +163,16 @@ impl Reader {
 
     /// The next reply, if it has been read already.
     pub(super) fn buffered(&mut self) -> Result<Option<Reply>, ConnectionError> {
+        Ok(self.buffered_frame()?.map(Reply::from))
+    }
+
+    fn buffered_frame(&mut self) -> Result<Option<BytesFrame>, ConnectionError> {
         if self.buffer.is_empty() {
             return Ok(None);
         }
         let decoded = decode_bytes_mut(&mut self.buffer).map_err(|_| ConnectionError::Protocol("not RESP3"))?;
         match decoded {
-            Some((frame, ..)) => Ok(Some(Reply::from(frame))),
+            Some((frame, ..)) => Ok(Some(frame)),
             None if self.buffer.len() > MAX_FRAME => Err(ConnectionError::Protocol("a message is too large")),
             None => Ok(None),
         }

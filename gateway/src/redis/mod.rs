@@ -1,6 +1,6 @@
 //! Redis: how it is reached, what the keys are called, and connections that subscribe.
 //!
-//! Called by `pubsub` (and by whoever needs a client for commands). Commands go through `fred`; subscriptions do not
+//! Called by `pubsub`, `presence` and `doctor`. Commands go through `fred`; subscriptions do not
 //! (docs/adr/0002): our own connections read straight into their listener, so that nothing between the socket and the
 //! fan-out can drop a message. It knows nothing of topics' subscribers, envelopes or sockets.
 //!
@@ -15,6 +15,7 @@ mod keys;
 mod link;
 mod listener;
 mod place;
+mod probe;
 mod proof;
 mod script;
 mod settings;
@@ -28,6 +29,7 @@ pub use client::{COMMAND_TIMEOUT, client};
 pub use connection::ConnectionError;
 pub use keys::Keys;
 pub use listener::Listener;
+pub use probe::{Probe, ProbeError};
 pub use script::Script;
 pub use settings::{Location, Settings, SettingsError};
 pub use spawn::Spawn;

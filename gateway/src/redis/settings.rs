@@ -99,7 +99,7 @@ impl Location {
     }
 
     /// The servers that the URL names.
-    pub(super) fn server(&self) -> &ServerConfig {
+    pub fn server(&self) -> &ServerConfig {
         &self.config.server
     }
 
@@ -107,6 +107,17 @@ impl Location {
     pub(super) fn credentials(&self) -> Option<(&str, &str)> {
         let password = self.config.password.as_deref()?;
         Some((self.config.username.as_deref().unwrap_or("default"), password))
+    }
+
+    /// What to log in to Sentinels with.
+    pub(super) fn sentinel_credentials(&self) -> Option<(&str, &str)> {
+        let ServerConfig::Sentinel { username, password, .. } = &self.config.server else { return None };
+        Some((username.as_deref().unwrap_or("default"), password.as_deref()?))
+    }
+
+    /// The name of the user that commands are run as.
+    pub fn user(&self) -> &str {
+        self.credentials().map_or("default", |(user, _)| user)
     }
 
     /// The number of the database that keys are in.

@@ -14,6 +14,7 @@ mod command_line;
 mod conformance_page;
 mod crashes;
 mod disconnect;
+mod doctor;
 mod ending;
 mod example;
 mod handshake_info;

@@ -28,5 +28,5 @@ pub(crate) use panics::panics;
 pub(crate) use process::{KEY, Pod, Running, Scratch, run, run_with, until};
 pub(crate) use raw::{RawFrame, RawSocket, frame};
 pub(crate) use recorder::Recorder;
-pub(crate) use redis::RedisServer;
+pub(crate) use redis::{RedisCluster, RedisSentinel, RedisServer};
 pub(crate) use room::Room;

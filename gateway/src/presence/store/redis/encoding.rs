@@ -4,7 +4,11 @@
 use fred::types::Value;
 use serde_json::value::RawValue;
 
+use super::super::StoreError;
 use crate::presence::record::{Delta, Position, Reading, Record, RecordId, Snapshot};
+
+/// What a lease says when others have taken its node for dead.
+pub(super) const DEAD: &str = "dead";
 
 /// The value of a record.
 pub(super) fn value(record: &Record) -> String {
@@ -78,4 +82,11 @@ fn delta(change: &str) -> Option<Delta> {
         put.extend(record(field, value));
     }
     Some(Delta { drop, put })
+}
+
+// Taken by value, as `map_err` hands it over.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(super) fn unavailable(error: fred::error::Error) -> StoreError {
+    tracing::debug!(%error, "Redis has not done it");
+    StoreError::Unavailable
 }

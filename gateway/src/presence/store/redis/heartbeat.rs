@@ -11,9 +11,9 @@ use redis_protocol::redis_keyslot;
 use tokio::time::Instant;
 
 use super::super::{Events, StoreError};
-use super::encoding::texts;
+use super::encoding::{DEAD, texts, unavailable};
 use super::notify;
-use super::store::{Redis, millis, unavailable};
+use super::store::{Redis, millis};
 use crate::ids::NodeId;
 
 /// How soon it is tried again when something failed.
@@ -113,7 +113,7 @@ impl<E: Events + 'static> Redis<E> {
         let reply = self.scripts.lease.run(&self.client, keys, vec![millis(self.lease)]).await.map_err(unavailable)?;
         let words = texts(reply);
         let [state, end] = words.as_slice() else { return Err(StoreError::Unavailable) };
-        if state == super::store::DEAD {
+        if state == DEAD {
             let fresh = NodeId::random();
             tracing::warn!(%node, %fresh, "taken for dead by the others: presences begin anew");
             *self.held.lock() = super::store::Held { node: fresh, end: None, since: Instant::now(), closed: false };

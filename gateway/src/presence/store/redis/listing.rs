@@ -7,8 +7,7 @@ use fred::interfaces::{ClientLike, HashesInterface, KeysInterface};
 use fred::types::{CustomCommand, Value};
 
 use super::super::StoreError;
-use super::encoding::{snapshot, texts};
-use super::store::{DEAD, unavailable};
+use super::encoding::{DEAD, snapshot, texts, unavailable};
 use crate::ids::NodeId;
 use crate::presence::record::{Record, RecordId};
 use crate::redis::Keys;

@@ -6,8 +6,9 @@ use fred::interfaces::{KeysInterface, SetsInterface};
 use fred::types::{Expiration, SetOptions};
 
 use super::super::{Events, Reap, Store, StoreError};
+use super::encoding::{DEAD, unavailable};
 use super::listing::lives;
-use super::store::{DEAD, Redis, unavailable};
+use super::store::Redis;
 use crate::ids::NodeId;
 
 /// How long a dead node is remembered, so that it learns of it if it was only asleep.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::{Events, Reap, Store, StoreError, Work};
-use super::encoding::{reading, texts, value};
+use super::encoding::{reading, texts, unavailable, value};
 use super::incoming::Incoming;
 use super::listing::live_records;
 use crate::config;
@@ -25,9 +25,6 @@ const CHANGES: i64 = 64;
 
 /// How many records one reaping drops.
 const REAPED: i64 = 512;
-
-/// What a lease says when others have taken its node for dead.
-pub(super) const DEAD: &str = "dead";
 
 /// How long a client may take to say goodbye.
 const QUIT: Duration = Duration::from_secs(1);
@@ -226,13 +223,6 @@ fn count(length: usize) -> Value {
 
 pub(super) fn millis(duration: Duration) -> Value {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX).into()
-}
-
-// Taken by value, as `map_err` hands it over.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(super) fn unavailable(error: fred::error::Error) -> StoreError {
-    tracing::debug!(%error, "Redis has not done it");
-    StoreError::Unavailable
 }
 
 impl Scripts {
