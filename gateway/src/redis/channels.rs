@@ -90,6 +90,17 @@ impl Channels {
         None
     }
 
+    /// The server refused one command: the channel does not belong there. Whether it is to be placed anew, and is forgotten
+    /// here; what was said later about it decides.
+    pub(super) fn refused(&mut self, name: &str) -> bool {
+        let Some(channel) = self.known.get_mut(name) else { return false };
+        channel.unanswered = channel.unanswered.saturating_sub(1);
+        if channel.unanswered > 0 || (channel.wanted && !channel.asked) {
+            return false;
+        }
+        self.known.remove(name).is_some_and(|channel| channel.wanted)
+    }
+
     /// Whether the server ended a channel that it was not asked to end: its slot has moved.
     pub(super) fn is_unasked_end(&self, name: &str) -> bool {
         self.known.get(name).is_some_and(|channel| channel.asked && channel.unanswered == 0)
@@ -207,6 +218,26 @@ mod tests {
         assert_eq!(names(&again.subscribe), ["asked", "live", "new"]);
         assert!(again.unsubscribe.is_empty());
         assert!(!channels.want("live"));
+    }
+
+    #[test]
+    fn what_is_refused_is_placed_anew_if_it_is_still_wanted() {
+        let mut channels = Channels::default();
+        assert!(!channels.refused("unknown"));
+        for name in ["wanted", "left", "back"] {
+            channels.want(name);
+        }
+        channels.take_changes();
+        channels.unwant("left");
+        channels.unwant("back");
+        channels.take_changes();
+        channels.want("back");
+        assert!(channels.refused("wanted"));
+        assert!(!channels.refused("left") && !channels.refused("left"), "nobody wants it");
+        assert!(!channels.refused("back") && !channels.refused("back"), "it is asked for again first");
+        assert_eq!(names(&channels.take_changes().subscribe), ["back"]);
+        assert!(channels.refused("back"));
+        assert!(channels.known.is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! The client for commands knows the slots; they are asked for again every heartbeat, and at once when a connection falls
 //! or a server gives up a channel. Lock order: the table here, then the channels of a link.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -45,11 +45,14 @@ pub(super) struct Cluster {
     spawn: OnceLock<Spawn>,
 }
 
+#[derive(Default)]
 struct Table {
     /// By their starts; empty until they are known.
     slots: Vec<SlotRange>,
     links: HashMap<Server, Arc<Link>>,
     channels: HashMap<Arc<str>, Position>,
+    /// On their way to another server, and not yet reported as interrupted: until then they must not be received again.
+    leaving: HashSet<Arc<str>>,
     /// How many links there have been.
     count: usize,
 }
@@ -68,7 +71,7 @@ impl Cluster {
         listener: &Arc<dyn Listener>,
         sharded: bool,
     ) -> Self {
-        let table = Table { slots: Vec::new(), links: HashMap::new(), channels: HashMap::new(), count: 0 };
+        let table = Table::default();
         Self {
             settings: settings.clone(),
             keys: Keys::new(&settings.prefix),
@@ -91,7 +94,7 @@ impl Cluster {
 
     pub(super) fn subscribe(&self, channel: &str) -> bool {
         let mut table = self.table.lock();
-        let server = table.owner(channel).cloned();
+        let server = if table.leaving.contains(channel) { None } else { table.owner(channel).cloned() };
         table.channels.insert(channel.into(), Position { server: server.clone(), since: Instant::now() });
         let Some(server) = server else { return false };
         self.link_to(&mut table, &server).is_some_and(|link| link.subscribe(channel))
@@ -139,38 +142,29 @@ impl Cluster {
         }
     }
 
-    /// Brings every channel to the owner of its slot.
+    /// Brings every channel to the owner of its slot. In two passes: who hears that a channel is received again must have
+    /// heard before that it was interrupted, and listeners are never called under the lock.
     fn place(&self, mut slots: Vec<SlotRange>) {
         if slots.is_empty() {
             return;
         }
         slots.sort_by_key(|range| range.start);
-        let mut interrupted = Vec::new();
-        let mut table = self.table.lock();
-        table.slots = slots;
-        let moved: Vec<(Arc<str>, Option<Server>)> = table
-            .channels
-            .iter()
-            .filter(|(channel, position)| table.owner(channel) != position.server.as_ref())
-            .map(|(channel, _)| (channel.clone(), table.owner(channel).cloned()))
-            .collect();
-        for (channel, server) in moved {
-            let position = Position { server: server.clone(), since: Instant::now() };
-            let before = table.channels.insert(channel.clone(), position).and_then(|before| before.server);
-            if before.and_then(|before| table.links.get(&before)).is_some_and(|link| link.unsubscribe(&channel)) {
-                interrupted.push(channel.clone());
-            }
-            if let Some(link) = server.and_then(|server| self.link_to(&mut table, &server)) {
-                link.subscribe(&channel);
-            }
-        }
-        table.retire();
-        drop(table);
+        let interrupted = self.table.lock().uproot(slots);
         for channel in &interrupted {
             self.listener.interrupted(channel);
         }
         if !interrupted.is_empty() {
             self.listener.fallen();
+        }
+        let mut table = self.table.lock();
+        table.leaving.clear();
+        for channel in table.unplaced() {
+            let server = table.owner(&channel).cloned();
+            let link = server.as_ref().and_then(|server| self.link_to(&mut table, server));
+            if let (Some(link), Some(position)) = (link, table.channels.get_mut(&channel)) {
+                position.server = server;
+                link.subscribe(&channel);
+            }
         }
     }
 
@@ -205,6 +199,32 @@ impl Table {
         let after = self.slots.partition_point(|range| range.start <= slot);
         let range = self.slots[..after].last()?;
         (slot <= range.end).then_some(&range.primary)
+    }
+
+    /// Takes the channels whose slots have moved from their servers. Those that were received there.
+    fn uproot(&mut self, slots: Vec<SlotRange>) -> Vec<Arc<str>> {
+        self.slots = slots;
+        let moved = |(channel, position): &(&Arc<str>, &Position)| {
+            position.server.is_some() && self.owner(channel) != position.server.as_ref()
+        };
+        let moved: Vec<Arc<str>> = self.channels.iter().filter(moved).map(|(channel, _)| channel.clone()).collect();
+        let mut interrupted = Vec::new();
+        for channel in moved {
+            let nowhere = Position { server: None, since: Instant::now() };
+            let before = self.channels.insert(channel.clone(), nowhere).and_then(|before| before.server);
+            if before.and_then(|before| self.links.get(&before)).is_some_and(|link| link.unsubscribe(&channel)) {
+                interrupted.push(channel);
+            }
+        }
+        self.leaving.extend(interrupted.iter().cloned());
+        self.retire();
+        interrupted
+    }
+
+    /// The channels that are received nowhere.
+    fn unplaced(&self) -> Vec<Arc<str>> {
+        let unplaced = self.channels.iter().filter(|(_, position)| position.server.is_none());
+        unplaced.map(|(channel, _)| channel.clone()).collect()
     }
 
     /// Ends the connections to servers that own nothing any more.
@@ -273,3 +293,6 @@ impl Place for Primary {
         self.doubtful.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

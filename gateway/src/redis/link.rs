@@ -19,6 +19,7 @@ use super::connection::{self, ConnectionError, Reader, Reply, Writer};
 use super::listener::Listener;
 use super::place::{Place, Work};
 use super::proof::Proof;
+use super::sent::{Expected, Sent};
 use super::settings::Settings;
 use super::status::Status;
 
@@ -122,10 +123,11 @@ impl Link {
         let (mut reader, mut writer) = connection::open(&server, &self.settings.location, &self.name).await?;
         let Settings { heartbeat, patience, .. } = self.settings;
         let mut proof = Proof::new(Instant::now(), heartbeat, patience);
+        let mut sent = Sent::default();
         // Replies keep the order of commands: the first PONG stands behind all confirmations (ruling 14).
-        self.command(&mut writer, "SUBSCRIBE", &[canary.as_str().into()]);
-        self.write_changes(&mut writer);
-        writer.command(["PING"]);
+        self.command(&mut writer, &mut sent, &[canary.as_str().into()], true);
+        self.write_changes(&mut writer, &mut sent);
+        ping(&mut writer, &mut sent);
         let mut released: Option<Work<bool>> = None;
         loop {
             let release = async {
@@ -135,9 +137,9 @@ impl Link {
                 }
             };
             tokio::select! {
-                reply = reader.next() => self.take(reply?, &mut reader, &mut proof, &canary)?,
+                reply = reader.next() => self.take(reply?, &mut reader, &mut proof, &mut sent, &canary)?,
                 flushed = writer.flush(), if writer.has_output() => flushed?,
-                () = self.changed.notified() => self.write_changes(&mut writer),
+                () = self.changed.notified() => self.write_changes(&mut writer, &mut sent),
                 accepted = release => {
                     released = None;
                     proof.canary_sent(accepted);
@@ -151,14 +153,21 @@ impl Link {
                 if self.place.server().is_some_and(|now| now != server) {
                     return Err(ConnectionError::Moved);
                 }
-                writer.command(["PING"]);
+                ping(&mut writer, &mut sent);
                 released = Some(self.place.release(&canary));
             }
         }
     }
 
     /// Takes a reply and whatever else was read with it.
-    fn take(&self, reply: Reply, reader: &mut Reader, proof: &mut Proof, canary: &str) -> Result<(), ConnectionError> {
+    fn take(
+        &self,
+        reply: Reply,
+        reader: &mut Reader,
+        proof: &mut Proof,
+        sent: &mut Sent,
+        canary: &str,
+    ) -> Result<(), ConnectionError> {
         let mut next = Some(reply);
         while let Some(reply) = next {
             match reply {
@@ -169,9 +178,24 @@ impl Link {
                     }
                 }
                 Reply::Unsubscribed(channel) if channel == canary => return Err(ConnectionError::Moved),
-                Reply::Subscribed(channel) | Reply::Unsubscribed(channel) => self.answered(&channel),
-                Reply::Error(error) => return Err(ConnectionError::Refused(error)),
+                Reply::Subscribed(channel) => {
+                    if let Ok(channel) = std::str::from_utf8(&channel) {
+                        sent.subscribed(channel);
+                        self.answered(channel);
+                    }
+                }
+                Reply::Unsubscribed(channel) => {
+                    if let Ok(channel) = std::str::from_utf8(&channel) {
+                        sent.unsubscribed(channel);
+                        self.answered(channel);
+                    }
+                }
+                Reply::Error(error) => match sent.refused() {
+                    Some(channel) if is_elsewhere(&error) && *channel != *canary => self.refused(&channel),
+                    _ => return Err(ConnectionError::Refused(error)),
+                },
                 Reply::Pong => {
+                    sent.ponged();
                     proof.ponged();
                     self.rise();
                 }
@@ -182,8 +206,7 @@ impl Link {
         Ok(())
     }
 
-    fn answered(&self, channel: &[u8]) {
-        let Ok(channel) = std::str::from_utf8(channel) else { return };
+    fn answered(&self, channel: &str) {
         let mut channels = self.channels.lock();
         if channels.is_unasked_end(channel) {
             channels.forget(channel);
@@ -197,21 +220,31 @@ impl Link {
         }
     }
 
-    fn write_changes(&self, writer: &mut Writer) {
+    /// Another server owns the slot of the channel by now: it is placed anew, and the others go on.
+    fn refused(&self, channel: &str) {
+        tracing::debug!(link = self.name, channel, "a channel belongs elsewhere by now");
+        if self.channels.lock().refused(channel) {
+            self.place.doubtful(Some(channel));
+        }
+    }
+
+    fn write_changes(&self, writer: &mut Writer, sent: &mut Sent) {
         let changes = self.channels.lock().take_changes();
-        self.command(writer, "SUBSCRIBE", &changes.subscribe);
-        self.command(writer, "UNSUBSCRIBE", &changes.unsubscribe);
+        self.command(writer, sent, &changes.subscribe, true);
+        self.command(writer, sent, &changes.unsubscribe, false);
     }
 
     /// Queues commands that name these channels.
-    fn command(&self, writer: &mut Writer, command: &'static str, channels: &[Arc<str>]) {
+    fn command(&self, writer: &mut Writer, sent: &mut Sent, channels: &[Arc<str>], subscribe: bool) {
         // All channels of one sharded command would have to share a slot.
         let (prefix, size) = if self.place.is_sharded() { ("S", 1) } else { ("", BATCH) };
-        let command = format!("{prefix}{command}");
+        let command = format!("{prefix}{}", if subscribe { "SUBSCRIBE" } else { "UNSUBSCRIBE" });
         for batch in channels.chunks(size) {
             let words: Vec<&str> = [&*command].into_iter().chain(batch.iter().map(|name| &**name)).collect();
             writer.command(words);
         }
+        let expected = if subscribe { Expected::Subscribed } else { Expected::Unsubscribed };
+        channels.iter().for_each(|channel| sent.push(expected(channel.clone())));
     }
 
     fn rise(&self) {
@@ -231,6 +264,16 @@ impl Link {
         self.listener.fallen();
         self.place.doubtful(None);
     }
+}
+
+fn ping(writer: &mut Writer, sent: &mut Sent) {
+    writer.command(["PING"]);
+    sent.push(Expected::Pong);
+}
+
+/// Whether an error says that a slot is not, or not now, at this server.
+fn is_elsewhere(error: &str) -> bool {
+    ["MOVED ", "CLUSTERDOWN ", "TRYAGAIN "].iter().any(|code| error.starts_with(code))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod place;
 mod probe;
 mod proof;
 mod script;
+mod sent;
 mod settings;
 mod spawn;
 mod status;

@@ -51,6 +51,36 @@ async fn channels_follow_their_slots() {
 }
 
 #[tokio::test]
+async fn a_join_that_comes_after_its_slot_has_moved_disturbs_nobody() {
+    let cluster = RedisCluster::start();
+    let mut settings = settings(&cluster.url());
+    // The pod does not look at the slots by itself while this runs.
+    settings.heartbeat = std::time::Duration::from_secs(60);
+    let pod = RedisPod::with_settings(&settings).await;
+    let mut client = pod.join("room:1", Vsn::V2).await;
+    pod.ready(true).await;
+    let owner_of = |topic: &str| usize::from(redis_keyslot(topic.as_bytes()) / 5461).min(2);
+    let owner = owner_of("room:1");
+    let others = (2..).map(|number| format!("room:{number}")).filter(|topic| owner_of(topic) == owner);
+    for topic in others.take(3) {
+        cluster.move_slot(redis_keyslot(topic.as_bytes()), owner, (owner + 1) % 3);
+        let mut moved = pod.join(&topic, Vsn::V2).await;
+        published(&pod, &topic).await;
+        assert_eq!(moved.next().await, format!(r#"[null,null,"{topic}","e",{{}}]"#));
+        // Each is heard on the connection that was told off.
+        published(&pod, "room:1").await;
+        assert_eq!(client.next().await, r#"[null,null,"room:1","e",{}]"#);
+        client.queued();
+    }
+    assert!(pod.metric("gateway_redis_reconnects_total") < 1.0, "a connection fell");
+}
+
+/// Broadcasts until it is taken: the clients for commands learn of a move by the first refusal, and send nothing twice.
+async fn published(pod: &RedisPod, topic: &str) {
+    soon(async { while pod.pubsub.broadcast(broadcast(topic, "e", "{}")).await.is_err() {} }).await;
+}
+
+#[tokio::test]
 async fn other_programs_publish_to_shards() {
     let cluster = RedisCluster::start();
     let pod = pod(&cluster).await;
