@@ -14,7 +14,7 @@ use fred::types::cluster::SlotRange;
 use fred::types::config::Server;
 use parking_lot::Mutex;
 use redis_protocol::redis_keyslot;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::client::COMMAND_TIMEOUT;
@@ -42,6 +42,8 @@ pub(super) struct Cluster {
     sharded: bool,
     table: Arc<Mutex<Table>>,
     doubtful: Arc<Notify>,
+    /// Whether the slots are known.
+    known: watch::Sender<bool>,
     spawn: OnceLock<Spawn>,
 }
 
@@ -81,6 +83,7 @@ impl Cluster {
             sharded,
             table: Arc::new(Mutex::new(table)),
             doubtful: Arc::new(Notify::new()),
+            known: watch::Sender::new(false),
             spawn: OnceLock::new(),
         }
     }
@@ -126,6 +129,30 @@ impl Cluster {
         links.chain(table.channels.values().filter_map(Position::outage)).max()
     }
 
+    /// Waits until the slots are known, for as long as a command may take.
+    pub(super) async fn known(&self) {
+        let mut known = self.known.subscribe();
+        // Who still does not know then goes on without.
+        let _ = tokio::time::timeout(COMMAND_TIMEOUT, known.wait_for(|known| *known)).await;
+    }
+
+    /// Whether no connection is up. There is one to each primary.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.table.lock().links.values().all(|link| link.status().outage().is_some())
+    }
+
+    pub(super) fn owner(&self, channel: &str) -> Option<Server> {
+        self.table.lock().owner(channel).cloned()
+    }
+
+    pub(super) fn is_primary(&self, server: &Server) -> bool {
+        self.table.lock().slots.iter().any(|range| range.primary == *server)
+    }
+
+    pub(super) fn doubt_places(&self) {
+        self.doubtful.notify_one();
+    }
+
     /// Keeps each channel where its slot is.
     async fn follow(&self) {
         loop {
@@ -150,6 +177,7 @@ impl Cluster {
         }
         slots.sort_by_key(|range| range.start);
         let interrupted = self.table.lock().uproot(slots);
+        self.known.send_replace(true);
         for channel in &interrupted {
             self.listener.interrupted(channel);
         }
@@ -158,6 +186,11 @@ impl Cluster {
         }
         let mut table = self.table.lock();
         table.leaving.clear();
+        // Also to those that nothing is received from yet: it tells whether they are there.
+        let primaries: HashSet<Server> = table.slots.iter().map(|range| range.primary.clone()).collect();
+        for server in &primaries {
+            self.link_to(&mut table, server);
+        }
         for channel in table.unplaced() {
             let server = table.owner(&channel).cloned();
             let link = server.as_ref().and_then(|server| self.link_to(&mut table, server));

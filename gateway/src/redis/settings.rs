@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fred::types::config::{Config, ServerConfig, TlsConnector};
+use fred::types::config::{Config, Server, ServerConfig, TlsConnector};
 use thiserror::Error;
 use url::Url;
 
@@ -87,6 +87,13 @@ impl Location {
         config.version = fred::types::RespVersion::RESP3;
         config.fail_fast = false;
         Ok(Self { config, tls })
+    }
+
+    /// One server alone, reached and logged in to in the same way: a primary of a cluster.
+    #[must_use]
+    pub fn at(&self, server: &Server) -> Self {
+        let config = Config { server: ServerConfig::Centralized { server: server.clone() }, ..self.config.clone() };
+        Self { config, tls: self.tls.clone() }
     }
 
     /// For fred.

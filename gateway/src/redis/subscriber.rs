@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::types::config::ServerConfig;
+use fred::types::config::{Server, ServerConfig};
 use redis_protocol::redis_keyslot;
 
 use super::cluster::Cluster;
@@ -92,7 +92,10 @@ impl Subscriber {
     pub async fn settled(&self, channel: &str, limit: Duration) {
         let link = match &self.0 {
             Way::Shared(links) => Some(link(links, channel).clone()),
-            Way::Sharded(cluster) => cluster.link(channel),
+            Way::Sharded(cluster) => {
+                cluster.known().await;
+                cluster.link(channel)
+            }
         };
         if let Some(link) = link {
             link.status().settled(limit).await;
@@ -116,6 +119,34 @@ impl Subscriber {
         match &self.0 {
             Way::Shared(links) => links.iter().filter_map(|link| link.status().outage()).max(),
             Way::Sharded(cluster) => cluster.longest_outage(),
+        }
+    }
+
+    /// Whether nothing can be received: one of the connections is down, or in a cluster all of them.
+    pub fn is_cut_off(&self) -> bool {
+        match &self.0 {
+            Way::Shared(_) => self.longest_outage().is_some(),
+            Way::Sharded(cluster) => cluster.is_cut_off(),
+        }
+    }
+
+    /// The primary that is responsible for a channel, in a cluster whose slots are known.
+    pub fn owner(&self, channel: &str) -> Option<Server> {
+        match &self.0 {
+            Way::Shared(_) => None,
+            Way::Sharded(cluster) => cluster.owner(channel),
+        }
+    }
+
+    /// Whether a server is a primary of the cluster.
+    pub fn is_primary(&self, server: &Server) -> bool {
+        matches!(&self.0, Way::Sharded(cluster) if cluster.is_primary(server))
+    }
+
+    /// Some server refused what it should have taken: channels may belong elsewhere by now.
+    pub fn doubt_places(&self) {
+        if let Way::Sharded(cluster) = &self.0 {
+            cluster.doubt_places();
         }
     }
 

@@ -14,21 +14,27 @@ use crate::pubsub::message::{Broadcast, Control};
 use crate::pubsub::metrics::Metrics;
 use crate::pubsub::publication::Publication;
 use crate::pubsub::topics::Hold;
-use crate::redis::{self, Keys, Listener, Settings, SettingsError, Subscriber};
+use crate::redis::{self, Keys, Listener, Location, Settings, SettingsError, Subscriber};
 
 /// An interruption shorter than this is waited out; a longer one is answered at once.
 pub(super) const OUTAGE_GRACE: Duration = Duration::from_secs(1);
 
-/// How many lanes there are, each with a client of its own. A hot topic delays only those that share its lane.
+/// How long a client may take to say goodbye.
+pub(super) const QUIT: Duration = Duration::from_secs(1);
+
+/// How many lanes there are, each with clients of its own. A hot topic delays only those that share its lane.
 const LANES: usize = 2;
 
 /// The backend of pods that share a Redis.
 pub(in crate::pubsub) struct Redis<S> {
     pub(super) incoming: Arc<Incoming<S>>,
     pub(super) subscriber: Subscriber,
-    /// One for each lane.
+    /// One for each lane; for a cluster one alone, which knows where the slots are.
     pub(super) clients: Vec<Client>,
     pub(super) scripts: Scripts,
+    pub(super) location: Location,
+    /// In a cluster, channels belong to slots.
+    pub(super) sharded: bool,
 }
 
 impl<S: Sink + 'static> Redis<S> {
@@ -37,7 +43,8 @@ impl<S: Sink + 'static> Redis<S> {
     /// # Errors
     /// When the settings cannot be used.
     pub(in crate::pubsub) fn clients(settings: &Settings) -> Result<Vec<Client>, SettingsError> {
-        (0..LANES).map(|_| redis::client(&settings.location)).collect()
+        let count = if settings.location.is_cluster() { 1 } else { LANES };
+        (0..count).map(|_| redis::client(&settings.location)).collect()
     }
 
     /// Connects nothing yet.
@@ -49,11 +56,12 @@ impl<S: Sink + 'static> Redis<S> {
         sink: Weak<S>,
     ) -> Self {
         let keys = Keys::new(&settings.prefix);
-        let incoming = Arc::new(Incoming::new(node.clone(), keys.clone(), clients.len(), sink, metrics));
+        let incoming = Arc::new(Incoming::new(node.clone(), keys.clone(), LANES, sink, metrics));
         let listener: Arc<dyn Listener> = incoming.clone();
         let subscriber = Subscriber::new(settings, node.as_str(), &clients[0], &listener);
         subscriber.subscribe(&keys.control());
-        Self { incoming, subscriber, clients, scripts: Scripts::new(settings.location.is_cluster()) }
+        let (location, sharded) = (settings.location.clone(), settings.location.is_cluster());
+        Self { incoming, subscriber, clients, scripts: Scripts::new(sharded), location, sharded }
     }
 
     /// Whether a channel's way to this pod has been interrupted for so long that nobody should wait for it.

@@ -14,5 +14,6 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod ways;
 
 pub(in crate::pubsub) use backend::Redis;

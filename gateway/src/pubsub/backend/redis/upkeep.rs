@@ -1,5 +1,6 @@
 //! The tasks behind the backend: sending, watching the clock, and the connections' own work.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +8,13 @@ use bytes::Bytes;
 use fred::clients::{Client, Pipeline};
 use fred::interfaces::ClientLike;
 use fred::types::Value;
+use fred::types::config::Server;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::Sink;
-use super::backend::{OUTAGE_GRACE, Redis};
+use super::backend::{OUTAGE_GRACE, QUIT, Redis};
 use super::lane::{Body, Item};
+use super::ways::Ways;
 use crate::lifecycle::{Latch, Readiness, Tasks};
 use crate::pubsub::envelope;
 
@@ -24,9 +27,6 @@ const HOPELESS_TURNS: u64 = 5;
 /// An interruption has to last this long to make the pod unready: a short one makes all pods unready at once, which
 /// helps nobody.
 const UNREADY_AFTER: Duration = Duration::from_secs(5);
-
-/// How long a client may take to say goodbye.
-const QUIT: Duration = Duration::from_secs(1);
 
 impl<S: Sink + 'static> Redis<S> {
     /// Starts the work. It ends when the tasks are stopped; what is under way fails then.
@@ -49,7 +49,12 @@ impl<S: Sink + 'static> Redis<S> {
         let links = tasks.clone();
         self.subscriber.start(Arc::new(move |work| links.spawn_until_stop(work)));
         for lane in 0..self.incoming.lanes.len() {
-            tasks.spawn_until_stop(self.clone().drain(lane));
+            let ways = if self.sharded {
+                Ways::of_cluster(self.location.clone(), tasks.clone())
+            } else {
+                Ways::One(self.clients[lane].clone())
+            };
+            tasks.spawn_until_stop(self.clone().drain(lane, ways));
         }
         tasks.spawn_until_stop(self.clone().catch_up());
         let (this, latch, readiness, stopped) = (self.clone(), readiness.latch(), readiness.clone(), tasks.stopped());
@@ -65,8 +70,8 @@ impl<S: Sink + 'static> Redis<S> {
     }
 
     /// Sends what a lane holds, a batch at a time: while one is under way, the next one gathers.
-    async fn drain(self: Arc<Self>, lane: usize) {
-        let (client, lane) = (&self.clients[lane], &self.incoming.lanes[lane]);
+    async fn drain(self: Arc<Self>, lane: usize, mut ways: Ways) {
+        let lane = &self.incoming.lanes[lane];
         loop {
             let channel = lane.head().await;
             // What is sent while this pod does not hear it is lost to its own subscribers alone: wait a little.
@@ -76,7 +81,7 @@ impl<S: Sink + 'static> Redis<S> {
             for item in hopeless {
                 lane.failed(item.sequence);
             }
-            for (sequence, answer) in self.send(client, &batch).await {
+            for (sequence, answer) in self.send(&mut ways, &batch).await {
                 match answer {
                     Answer::Taken => lane.accepted(sequence),
                     Answer::Known => {
@@ -89,11 +94,26 @@ impl<S: Sink + 'static> Redis<S> {
         }
     }
 
-    /// Sends a batch; what Redis says to each of them.
-    async fn send(&self, client: &Client, batch: &[Item]) -> Vec<(u64, Answer)> {
-        if batch.is_empty() {
-            return Vec::new();
+    /// Sends a batch, to all servers that it concerns at the same time; what Redis says to each of them.
+    async fn send(&self, ways: &mut Ways, batch: &[Item]) -> Vec<(u64, Answer)> {
+        // What belongs to one server keeps its order, and a topic belongs to one.
+        let mut parts: HashMap<Option<Server>, Vec<&Item>> = HashMap::new();
+        for item in batch {
+            parts.entry(self.subscriber.owner(&item.channel)).or_default().push(item);
         }
+        let mut sent = Vec::new();
+        let mut outcomes = Vec::new();
+        for (owner, items) in &parts {
+            match ways.client(owner.as_ref(), &self.subscriber).await {
+                Some(client) => sent.push(self.send_part(client, items)),
+                None => outcomes.extend(items.iter().map(|item| (item.sequence, Answer::Unclear))),
+            }
+        }
+        outcomes.extend(futures_util::future::join_all(sent).await.into_iter().flatten());
+        outcomes
+    }
+
+    async fn send_part(&self, client: Client, batch: &[&Item]) -> Vec<(u64, Answer)> {
         let pipeline = client.pipeline();
         for item in batch {
             self.queue(&pipeline, item).await;
@@ -101,6 +121,8 @@ impl<S: Sink + 'static> Redis<S> {
         let mut outcomes = pipeline.try_all::<Value>().await;
         if let Some(error) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
             tracing::debug!(%error, "Redis has not taken a broadcast");
+            // The slot may have moved.
+            self.subscriber.doubt_places();
         }
         // One error in place of as many results: the connection failed.
         let complete = outcomes.len() == batch.len();
@@ -128,7 +150,7 @@ impl<S: Sink + 'static> Redis<S> {
     async fn watch(self: Arc<Self>, mut latch: Option<Latch>, readiness: Readiness) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut down_since = None;
+        let mut amiss_since = None;
         for turn in 0_u64.. {
             let now = ticks.tick().await;
             self.expire(now);
@@ -136,9 +158,10 @@ impl<S: Sink + 'static> Redis<S> {
             let up = outage.is_none() && self.clients.iter().all(ClientLike::is_connected);
             self.incoming.metrics.redis_up(up);
             if up {
-                (down_since, latch) = (None, None);
-            } else if *down_since.get_or_insert(now) + UNREADY_AFTER <= now && latch.is_none() {
-                latch = Some(readiness.latch());
+                (amiss_since, latch) = (None, None);
+            } else if *amiss_since.get_or_insert(now) + UNREADY_AFTER <= now {
+                // A cluster that lacks a primary serves the topics of the others.
+                latch = if self.subscriber.is_cut_off() { latch.or_else(|| Some(readiness.latch())) } else { None };
             }
             if let Some(sink) = self.incoming.sink.upgrade() {
                 // That looks at every topic, so not each time.

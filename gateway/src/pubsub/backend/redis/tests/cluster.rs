@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use redis_protocol::redis_keyslot;
+use tokio::time::Instant;
 
 use super::outage::recovered;
 use super::{RedisPod, settings};
@@ -55,7 +58,7 @@ async fn a_join_that_comes_after_its_slot_has_moved_disturbs_nobody() {
     let cluster = RedisCluster::start();
     let mut settings = settings(&cluster.url());
     // The pod does not look at the slots by itself while this runs.
-    settings.heartbeat = std::time::Duration::from_secs(60);
+    settings.heartbeat = Duration::from_secs(60);
     let pod = RedisPod::with_settings(&settings).await;
     let mut client = pod.join("room:1", Vsn::V2).await;
     pod.ready(true).await;
@@ -77,7 +80,13 @@ async fn a_join_that_comes_after_its_slot_has_moved_disturbs_nobody() {
 
 /// Broadcasts until it is taken: the clients for commands learn of a move by the first refusal, and send nothing twice.
 async fn published(pod: &RedisPod, topic: &str) {
-    soon(async { while pod.pubsub.broadcast(broadcast(topic, "e", "{}")).await.is_err() {} }).await;
+    soon(async {
+        while pod.pubsub.broadcast(broadcast(topic, "e", "{}")).await.is_err() {
+            // It may fail at once, and others have to go on.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -103,5 +112,41 @@ async fn a_replica_takes_over() {
     soon(pod.pubsub.broadcast(broadcast("room:1", "lost", "{}"))).await.unwrap_err();
     recovered(&pod).await;
     assert!(!client.queued().is_empty());
+    pod.ready(true).await;
+}
+
+#[tokio::test]
+async fn a_primary_that_dies_takes_only_its_own_topics_with_it() {
+    let mut cluster = RedisCluster::start();
+    let pod = pod(&cluster).await;
+    let owner_of = |topic: &str| usize::from(redis_keyslot(topic.as_bytes()) / 5461).min(2);
+    let topic_of = |owner: usize| (0..).map(|n| format!("room:{n}")).find(|topic| owner_of(topic) == owner).unwrap();
+    let topics: Vec<String> = (0..3).map(topic_of).collect();
+    let mut clients = Vec::new();
+    for topic in &topics {
+        clients.push(pod.join(topic, Vsn::V2).await);
+        published(&pod, topic).await;
+    }
+    cluster.servers[0].crash();
+    let send = |topic: &str| pod.pubsub.broadcast(broadcast(topic, "e", "{}"));
+    soon(send(&topics[0])).await.unwrap_err();
+    for topic in &topics[1..] {
+        published(&pod, topic).await;
+    }
+    // Longer than it takes to become unready; each broadcast of the others goes through, while those of the dead one fail.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(6) {
+        let (dead, first, second) = tokio::join!(send(&topics[0]), send(&topics[1]), send(&topics[2]));
+        assert_eq!((dead.is_err(), first, second), (true, Ok(()), Ok(())), "{:?}", began.elapsed());
+        assert!(pod.readiness.is_ready(), "{:?}", began.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Also to a topic that is new here.
+    let fresh = (100..).map(|n| format!("room:{n}")).find(|topic| owner_of(topic) == 1).unwrap();
+    let mut member = pod.join(&fresh, Vsn::V2).await;
+    soon(send(&fresh)).await.unwrap();
+    assert_eq!(member.next().await, format!(r#"[null,null,"{fresh}","e",{{}}]"#));
+    cluster.servers[0].resume();
+    published(&pod, &topics[0]).await;
     pod.ready(true).await;
 }
