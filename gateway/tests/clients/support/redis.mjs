@@ -37,8 +37,13 @@ export class Redis {
   }
 
   /** Publishes as another program would; returns how many subscribers Redis sent it to. */
-  async publish(channel, message) {
-    const cli = new Child("redis-cli", ["-p", String(this.port), "PUBLISH", channel, message]);
-    return Number(await cli.line(/^\d+$/));
+  publish(channel, message) {
+    return this.command("PUBLISH", channel, message);
+  }
+
+  /** Runs a command; returns the reply, a map as an object. */
+  async command(...words) {
+    const cli = new Child("redis-cli", ["-p", String(this.port), "--json", ...words]);
+    return JSON.parse(await cli.line(/./));
   }
 }

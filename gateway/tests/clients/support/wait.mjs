@@ -13,31 +13,19 @@ export async function within(ms, what, promise) {
   }
 }
 
-/** A list that grows and can be waited for. */
-export class Journal {
-  entries = [];
+/** Tells those who wait that they should look again. */
+export class Signal {
   #waiting = new Set();
 
-  add(entry) {
-    this.entries.push(entry);
+  fire() {
     for (const check of this.#waiting) check();
   }
 
   /**
-   * Resolves with the first entry for which `matches` holds, present or future. When `failure`, a promise, is rejected
-   * before, so is this.
+   * Resolves with what `look` returns, once that is not undefined; it is asked now and whenever the signal is fired.
+   * `what` makes the name of what was awaited. When `failure`, a promise, is rejected before, so is this.
    */
-  async first(what, matches, ms = 5_000, failure = undefined) {
-    return this.#until(ms, () => what, () => this.entries.find(matches), failure);
-  }
-
-  /** Resolves with all entries once there are `count` of them. */
-  async count(what, count, ms = 5_000) {
-    const enough = () => (this.entries.length >= count ? this.entries : undefined);
-    return this.#until(ms, () => `${what} (${this.entries.length} of ${count})`, enough);
-  }
-
-  async #until(ms, what, look, failure) {
+  async until(ms, what, look, failure = undefined) {
     let check;
     let timer;
     const found = new Promise((resolve, reject) => {
@@ -56,5 +44,30 @@ export class Journal {
       clearTimeout(timer);
       this.#waiting.delete(check);
     }
+  }
+}
+
+/** A list that grows and can be waited for. */
+export class Journal {
+  entries = [];
+  #grown = new Signal();
+
+  add(entry) {
+    this.entries.push(entry);
+    this.#grown.fire();
+  }
+
+  /**
+   * Resolves with the first entry for which `matches` holds, present or future. When `failure`, a promise, is rejected
+   * before, so is this.
+   */
+  async first(what, matches, ms = 5_000, failure = undefined) {
+    return this.#grown.until(ms, () => what, () => this.entries.find(matches), failure);
+  }
+
+  /** Resolves with all entries once there are `count` of them. */
+  async count(what, count, ms = 5_000) {
+    const enough = () => (this.entries.length >= count ? this.entries : undefined);
+    return this.#grown.until(ms, () => `${what} (${this.entries.length} of ${count})`, enough);
   }
 }
