@@ -199,6 +199,22 @@ async fn without_keyspace_events_versions_are_polled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_reported_between_two_probes_is_read() {
+    let server = RedisServer::start();
+    let (here, there) = (pod(&server), pod(&server));
+    let (mut alice, bob) = (here.join("t").await, there.join("t").await);
+    hears(&here, true).await;
+    // Off and on again, as when another pod is the first to notice: probes are heard before and after.
+    assert_eq!(server.command(&["CONFIG", "SET", "notify-keyspace-events", ""]), "+OK\r\n");
+    bob.track("bob", "b");
+    listed(&there, "t", &["bob"]).await;
+    assert_eq!(server.command(&["CONFIG", "SET", "notify-keyspace-events", "KA"]), "+OK\r\n");
+    let began = Instant::now();
+    alice.shows(&["bob"]).await;
+    assert!(began.elapsed() < HEARTBEAT + SLACK, "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_flags_are_added_and_none_removed() {
     let server = RedisServer::with_arguments(&["--notify-keyspace-events", "E$"]);
     let (here, there) = (pod(&server), pod(&server));

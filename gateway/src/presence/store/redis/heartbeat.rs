@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fred::interfaces::{ClusterInterface, SetsInterface};
-use fred::types::config::Server;
+use fred::types::config::Server as Address;
 use redis_protocol::redis_keyslot;
 use tokio::time::Instant;
 
@@ -28,13 +28,22 @@ const NAMES: usize = 4096;
 /// What is known of the servers.
 #[derive(Default)]
 struct Servers {
-    /// The replication id of each, by the key that probes it.
-    known: HashMap<String, String>,
+    /// What each was, by the key that probes it.
+    known: HashMap<String, Server>,
+    /// Whether some had other settings set since: it may have reported nothing for a while.
+    touched: bool,
     /// Whether some report nothing.
     deaf: bool,
     told: bool,
     /// What to set by hand so that they report.
     advice: Option<&'static str>,
+}
+
+/// What a server was when it was probed.
+struct Server {
+    replication_id: String,
+    /// How often its settings were set.
+    sets: String,
 }
 
 impl<E: Events + 'static> Redis<E> {
@@ -160,10 +169,12 @@ impl<E: Events + 'static> Redis<E> {
             let life = vec![millis(PROBE_LIFE)];
             let reply = self.scripts.probe.run(&self.client, vec![key.clone()], life).await.map_err(unavailable)?;
             let words = texts(reply);
-            let [there, id] = words.as_slice() else { return Err(StoreError::Unavailable) };
-            if let Some(known) = servers.known.insert(key.clone(), id.clone()) {
-                lost |= there != "1" || known != *id;
-                set_back |= there == "1" && known != *id;
+            let [there, id, sets] = words.as_slice() else { return Err(StoreError::Unavailable) };
+            let server = Server { replication_id: id.clone(), sets: sets.clone() };
+            if let Some(known) = servers.known.insert(key.clone(), server) {
+                lost |= there != "1" || known.replication_id != *id;
+                set_back |= there == "1" && known.replication_id != *id;
+                servers.touched |= known.sets != *sets;
             }
         }
         if lost {
@@ -194,7 +205,9 @@ impl<E: Events + 'static> Redis<E> {
         } else {
             servers.told = false;
         }
-        if (servers.deaf || was_deaf)
+        // Another pod, or somebody by hand, may have turned reports off and on again between two probes.
+        let touched = std::mem::take(&mut servers.touched);
+        if (servers.deaf || was_deaf || touched)
             && let Some(events) = self.events()
         {
             events.deaf();
@@ -209,7 +222,7 @@ impl<E: Events + 'static> Redis<E> {
             return vec![probe(0)];
         };
         let owner = |key: &str| slots.get_server(redis_keyslot(key.as_bytes()));
-        let of = |server: &Server| (0..NAMES).map(probe).find(|key| owner(key) == Some(server));
+        let of = |server: &Address| (0..NAMES).map(probe).find(|key| owner(key) == Some(server));
         slots.unique_primary_nodes().iter().filter_map(of).collect()
     }
 }
