@@ -96,6 +96,9 @@ impl RecordId {
     }
 }
 
+/// How many records one write puts, when all of a pod's are told again.
+const CHUNK: usize = 512;
+
 /// One change of a topic: what is dropped, then what is put.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Delta {
@@ -106,6 +109,22 @@ pub(super) struct Delta {
 impl Delta {
     pub(super) fn is_empty(&self) -> bool {
         self.drop.is_empty() && self.put.is_empty()
+    }
+
+    /// Splits what is told again, when it is `everything`; changes stay together, so that an update is one diff. Whether
+    /// each part is the last.
+    pub(super) fn chunks(&self, everything: bool) -> Vec<(Self, bool)> {
+        if !everything || self.put.len() <= CHUNK {
+            return vec![(self.clone(), everything)];
+        }
+        let count = self.put.len().div_ceil(CHUNK);
+        let parts = self.put.chunks(CHUNK).enumerate();
+        parts
+            .map(|(index, put)| {
+                let drop = if index == 0 { self.drop.clone() } else { Vec::new() };
+                (Self { drop, put: put.to_vec() }, index + 1 == count)
+            })
+            .collect()
     }
 }
 

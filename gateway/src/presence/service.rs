@@ -66,13 +66,20 @@ impl Presence {
         self.0.watcher.add_hooks(pattern, hooks);
     }
 
-    /// Tracks a client under a key: it is known here at once, and to all pods soon, whatever happens to Redis.
+    /// Tracks a client under a key: it is known here at once, and to all pods soon, whatever happens to Redis. With a
+    /// `leave_grace`, who comes under a key that somebody else holds is shown 400 ms later: it may turn out to have taken
+    /// over from whom is about to leave, reference and all.
     ///
     /// # Errors
     /// When the owner has tracked this key in this topic already, or the key or meta is too large.
     pub fn track(&self, topic: &Arc<str>, owner: SubscriberId, key: &str, meta: Meta) -> Result<PhxRef, PresenceError> {
-        let returnable = self.0.watcher.returnable(topic, key);
-        self.0.tracker.track(&self.0.store, topic, owner, key, meta, returnable)
+        let (watcher, tracker) = (&self.0.watcher, &self.0.tracker);
+        let former = watcher.former(topic, key);
+        let (phx_ref, kept_back) = tracker.track(&self.0.store, topic, owner, key, meta, former)?;
+        if kept_back {
+            watcher.settle_soon(&self.0.store, topic, owner, key);
+        }
+        Ok(phx_ref)
     }
 
     /// Replaces the meta of a client, which is one diff for everybody. `change` gets the old one with its `phx_ref`.
@@ -105,7 +112,7 @@ impl Presence {
     /// When Redis does not answer in time.
     pub async fn list(&self, topic: &str) -> Result<State, Unavailable> {
         let records = in_time(async {
-            self.0.tracker.written(topic).await;
+            self.0.tracker.written(&self.0.store, topic).await;
             self.0.store.list(topic).await.map_err(|_| Unavailable)
         })
         .await?;
@@ -169,7 +176,7 @@ impl Presence {
     pub async fn close(&self, limit: Duration) -> bool {
         self.0.tracker.end_all(&self.0.store);
         let goodbye = async {
-            self.0.tracker.all_written().await;
+            self.0.tracker.all_written(&self.0.store).await;
             self.0.store.close().await.is_ok()
         };
         tokio::time::timeout(limit, goodbye).await.unwrap_or(false)

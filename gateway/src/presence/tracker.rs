@@ -13,18 +13,15 @@ use tokio::time::Instant;
 
 use super::error::PresenceError;
 use super::metrics::Metrics;
-use super::model::{Meta, PhxRef, TrackedMeta};
+use super::model::{Meta, PhxRef};
 use super::record::{Delta, Epoch, RecordId, Write, Written};
 use super::store::{Store, StoreError};
-use super::truth::Truth;
+use super::truth::{Former, Truth};
 use crate::lifecycle::Tasks;
 use crate::pubsub::SubscriberId;
 
 /// How many topics are written at the same time.
 const WRITES: usize = 64;
-
-/// How many records one write puts, when all of a pod's are told again.
-const CHUNK: usize = 512;
 
 /// How many tracks are timed at once.
 const TIMED: usize = 4096;
@@ -75,6 +72,7 @@ impl Tracker {
         u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// The reference, and whether the client is kept back.
     pub(super) fn track(
         self: &Arc<Self>,
         store: &Arc<dyn Store>,
@@ -82,17 +80,39 @@ impl Tracker {
         owner: SubscriberId,
         key: &str,
         meta: Meta,
-        returnable: Vec<TrackedMeta>,
-    ) -> Result<PhxRef, PresenceError> {
-        let phx_ref = self.change(store, topic, |truth| truth.track(owner, key, meta, returnable))?;
+        former: Former,
+    ) -> Result<(PhxRef, bool), PresenceError> {
+        let phx_ref = self.change(store, topic, |truth| truth.track(owner, key, meta, former))?;
         let mut topics = self.topics.lock();
+        let kept_back = topics.own.get(topic).is_some_and(|own| own.truth.keeps_back(owner, key));
+        if kept_back {
+            topics.timed.remove(&phx_ref);
+        }
         let tracked = topics.owners.entry(owner).or_default();
         if !tracked.contains(topic) {
             tracked.push(topic.clone());
         }
         drop(topics);
         self.metrics.tracked();
-        Ok(phx_ref)
+        Ok((phx_ref, kept_back))
+    }
+
+    /// See [`Truth::settle`].
+    pub(super) fn settle(
+        self: &Arc<Self>,
+        store: &Arc<dyn Store>,
+        topic: &Arc<str>,
+        owner: SubscriberId,
+        key: &str,
+        former: Former,
+    ) -> bool {
+        let mut topics = self.topics.lock();
+        let Some(own) = topics.own.get_mut(topic) else { return true };
+        let settled = own.truth.settle(owner, key, former);
+        if settled {
+            self.written_soon(store, topic, own);
+        }
+        settled
     }
 
     pub(super) fn update(
@@ -155,10 +175,17 @@ impl Tracker {
     }
 
     /// Resolves when the store has all that this pod has tracked in the topic before.
-    pub(super) async fn written(&self, topic: &str) {
+    pub(super) async fn written(self: &Arc<Self>, store: &Arc<dyn Store>, topic: &str) {
         let waiting = {
             let mut topics = self.topics.lock();
-            let Some(own) = topics.own.get_mut(topic).filter(|own| own.writing) else { return };
+            let Some(own) = topics.own.get_mut(topic) else { return };
+            own.truth.settle_all();
+            if own.truth.is_dirty() {
+                self.written_soon(store, &topic.into(), own);
+            }
+            if !own.writing {
+                return;
+            }
             let (resolve, waiting) = oneshot::channel();
             own.waiting.push(resolve);
             waiting
@@ -168,9 +195,9 @@ impl Tracker {
     }
 
     /// Resolves when the store has everything.
-    pub(super) async fn all_written(&self) {
+    pub(super) async fn all_written(self: &Arc<Self>, store: &Arc<dyn Store>) {
         while let Some(topic) = self.unwritten() {
-            self.written(&topic).await;
+            self.written(store, &topic).await;
         }
     }
 
@@ -212,9 +239,11 @@ impl Tracker {
                 phx_ref
             }
         };
-        if topics.timed.len() < TIMED {
-            topics.timed.insert(phx_ref.clone(), Instant::now());
+        if topics.timed.len() >= TIMED {
+            // What was untracked before it was written never comes back.
+            topics.timed.clear();
         }
+        topics.timed.insert(phx_ref.clone(), Instant::now());
         Ok(phx_ref)
     }
 
@@ -260,7 +289,7 @@ impl Tracker {
         };
         let mut outcome = Err(StoreError::Unavailable);
         let mut failed = Vec::new();
-        for (delta, complete) in chunks(&batch.delta, epoch.is_none()) {
+        for (delta, complete) in batch.delta.chunks(epoch.is_none()) {
             let claims = batch.claims.iter().filter(|claim| delta.put.iter().any(|put| put.id.phx_ref == **claim));
             let claims = claims.cloned().collect();
             let write = Write { node: node.clone(), epoch: epoch.clone(), complete, delta, claims };
@@ -349,19 +378,4 @@ impl Own {
             let _ = waiting.send(());
         }
     }
-}
-
-/// Splits what is told again; changes stay together, so that an update is one diff. Whether each part is the last.
-fn chunks(delta: &Delta, everything: bool) -> Vec<(Delta, bool)> {
-    if !everything || delta.put.len() <= CHUNK {
-        return vec![(delta.clone(), everything)];
-    }
-    let count = delta.put.len().div_ceil(CHUNK);
-    let parts = delta.put.chunks(CHUNK).enumerate();
-    parts
-        .map(|(index, put)| {
-            let drop = if index == 0 { delta.drop.clone() } else { Vec::new() };
-            (Delta { drop, put: put.to_vec() }, index + 1 == count)
-        })
-        .collect()
 }

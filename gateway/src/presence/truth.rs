@@ -31,6 +31,15 @@ pub(super) struct Truth {
     pub(super) epoch: Option<Epoch>,
 }
 
+/// Who is there under a key when a client comes, and may be the same client from before.
+#[derive(Debug, Default)]
+pub(super) struct Former {
+    /// What lingers: one of it is taken over.
+    pub(super) left: Vec<TrackedMeta>,
+    /// Whether somebody is there whose leave may be on its way.
+    pub(super) may_leave: bool,
+}
+
 /// One client under one key.
 #[derive(Debug, Default)]
 struct Slot {
@@ -41,6 +50,8 @@ struct Slot {
     left: Option<(Own, Option<u64>)>,
     /// A state that lingers in the store and is taken over.
     claim: Option<PhxRef>,
+    /// Not told yet: it may turn out to be the return of somebody whose leave is not known here yet.
+    kept_back: bool,
 }
 
 #[derive(Debug)]
@@ -74,25 +85,29 @@ impl Truth {
 
     /// Whether the store is still to be told something.
     pub(super) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty() || (self.epoch.is_none() && !self.slots.is_empty())
+        let to_tell = || self.slots.values().flat_map(HashMap::values).any(|slot| !slot.kept_back);
+        !self.dirty.is_empty() || (self.epoch.is_none() && to_tell())
     }
 
-    /// Tracks a client. `returnable` is what lingers under this key: one of it is taken over.
+    /// Tracks a client. It is kept back until [`Truth::settle`] if whom it could take over from may be about to leave.
     pub(super) fn track(
         &mut self,
         owner: SubscriberId,
         key: &str,
         meta: Meta,
-        returnable: Vec<TrackedMeta>,
+        former: Former,
     ) -> Result<PhxRef, PresenceError> {
         let mut meta = checked(key, meta)?;
-        let former = returnable.into_iter().find(|former| !self.claims(former.phx_ref()));
+        let Former { left, may_leave } = former;
+        let former = left.into_iter().find(|former| !self.claims(former.phx_ref()));
         let slot = self.slots.entry(owner).or_default().entry(key.into()).or_default();
         if slot.now.is_some() {
             return Err(PresenceError::AlreadyTracked);
         }
         slot.left = None;
         slot.claim = former.as_ref().map(|former| former.phx_ref().clone());
+        slot.kept_back = may_leave && former.is_none() && slot.stored.is_empty();
+        let kept_back = slot.kept_back;
         let own = match former {
             Some(former) => returned(&former, meta),
             None => {
@@ -102,8 +117,47 @@ impl Truth {
         };
         let phx_ref = own.phx_ref.clone();
         slot.now = Some(own);
-        self.dirty.insert((owner, key.into()));
+        if !kept_back {
+            self.dirty.insert((owner, key.into()));
+        }
         Ok(phx_ref)
+    }
+
+    /// Whether a client is kept back.
+    pub(super) fn keeps_back(&self, owner: SubscriberId, key: &str) -> bool {
+        self.slots.get(&owner).and_then(|keys| keys.get(key)).is_some_and(|slot| slot.kept_back)
+    }
+
+    /// Tells of a client that is kept back, when somebody has left from whom it takes over, or nobody `may_leave` any more.
+    /// Whether it is kept back no longer.
+    pub(super) fn settle(&mut self, owner: SubscriberId, key: &str, former: Former) -> bool {
+        let Former { left, may_leave } = former;
+        let former = left.into_iter().find(|former| !self.claims(former.phx_ref()));
+        let slot = self.slots.get_mut(&owner).and_then(|keys| keys.get_mut(key));
+        let Some(slot) = slot.filter(|slot| slot.kept_back) else { return true };
+        if former.is_none() && may_leave {
+            return false;
+        }
+        slot.kept_back = false;
+        if let Some(former) = former
+            && let Some(own) = slot.now.take()
+        {
+            slot.claim = Some(former.phx_ref().clone());
+            slot.now = Some(returned(&former, own.meta));
+        }
+        self.dirty.insert((owner, key.into()));
+        true
+    }
+
+    /// Tells of all clients that are kept back.
+    pub(super) fn settle_all(&mut self) {
+        for (owner, keys) in &mut self.slots {
+            for (key, slot) in keys {
+                if std::mem::take(&mut slot.kept_back) {
+                    self.dirty.insert((*owner, key.clone()));
+                }
+            }
+        }
     }
 
     fn claims(&self, phx_ref: &PhxRef) -> bool {
@@ -130,7 +184,9 @@ impl Truth {
         }
         let phx_ref = PhxRef::random();
         slot.now = Some(Own { phx_ref: phx_ref.clone(), meta });
-        self.dirty.insert((owner, key.into()));
+        if !slot.kept_back {
+            self.dirty.insert((owner, key.into()));
+        }
         Ok(phx_ref)
     }
 
@@ -141,6 +197,7 @@ impl Truth {
         let id = (owner, key.into());
         // Nothing that it claimed has been taken: it goes when its time comes.
         slot.claim = None;
+        slot.kept_back = false;
         if slot.stored.is_empty() {
             self.forget(&id);
             self.dirty.remove(&id);
@@ -178,8 +235,9 @@ impl Truth {
             self.dirty.drain().collect()
         } else {
             self.dirty.clear();
-            let all = self.slots.iter();
-            all.flat_map(|(owner, keys)| keys.keys().map(|key| (*owner, key.clone()))).collect()
+            let all =
+                self.slots.iter().flat_map(|(owner, keys)| keys.iter().map(move |(key, slot)| (owner, key, slot)));
+            all.filter(|(.., slot)| !slot.kept_back).map(|(owner, key, _)| (*owner, key.clone())).collect()
         };
         let id = |phx_ref: &PhxRef| RecordId { node: node.clone(), phx_ref: phx_ref.clone() };
         let mut batch = Batch { delta: Delta::default(), claims: Vec::new(), sent: Vec::with_capacity(ids.len()) };

@@ -20,10 +20,11 @@ use super::record::{Delta, Reading, Write};
 use super::replica::Replica;
 use super::store::{Reap, Store};
 use super::tracker::Tracker;
+use super::truth::Former;
 use crate::config::TopicPattern;
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
-use crate::pubsub::PubSub;
+use crate::pubsub::{PubSub, SubscriberId};
 use crate::wire::Payload;
 
 /// What clients get, named as phoenix.js names it.
@@ -31,6 +32,10 @@ const DIFF: &str = "presence_diff";
 
 /// How many topics are read at the same time.
 const READS: usize = 64;
+
+/// How long who comes under a key that somebody holds may turn out to be the same client: a socket that falls is there
+/// again in 10 ms, and its leave takes longer than that.
+const KEPT_BACK: Duration = Duration::from_millis(400);
 
 /// After how long a reading that failed is tried again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -162,10 +167,36 @@ impl Watcher {
         }
     }
 
-    /// What lingers in a topic under a key.
-    pub(super) fn returnable(&self, topic: &str, key: &str) -> Vec<TrackedMeta> {
-        let view = self.views.lock().get(topic).cloned();
-        view.map_or_else(Vec::new, |view| view.shown.lock().replica.returnable(key))
+    /// Whom a client may take over from that comes under a key.
+    pub(super) fn former(&self, topic: &str, key: &str) -> Former {
+        let view = self.views.lock().get(topic).filter(|_| self.tracker.lingers()).cloned();
+        view.map_or_else(Former::default, |view| {
+            let shown = view.shown.lock();
+            let may_leave = shown.replica.state().get(key).is_some();
+            Former { left: shown.replica.returnable(key), may_leave }
+        })
+    }
+
+    /// Has the tracker tell of a client that it keeps back, as soon as it is known from whom it takes over.
+    pub(super) fn settle_soon(
+        self: &Arc<Self>,
+        store: &Arc<dyn Store>,
+        topic: &Arc<str>,
+        owner: SubscriberId,
+        key: &str,
+    ) {
+        let (this, store, topic, key) = (self.clone(), store.clone(), topic.clone(), Box::<str>::from(key));
+        self.tasks.spawn_until_stop(async move {
+            let end = Instant::now() + KEPT_BACK;
+            loop {
+                tokio::time::sleep(KEPT_BACK / 20).await;
+                let Former { left, may_leave } = this.former(&topic, &key);
+                let former = Former { left, may_leave: may_leave && Instant::now() < end };
+                if this.tracker.settle(&store, &topic, owner, &key, former) {
+                    return;
+                }
+            }
+        });
     }
 
     /// Drops what lingers when its time has come. All pods that watch do so, and the first one does it.

@@ -21,6 +21,11 @@ fn track(member: &Member, since: &str, name: &str) -> String {
     member.presence.track(&member.topic, member.id, "bob", online(since, name)).unwrap().to_string()
 }
 
+/// How often the topic has changed.
+fn version(server: &RedisServer) -> u64 {
+    server.command(&["HGET", "test:{t}:p", "v"]).lines().nth(1).unwrap().parse().unwrap()
+}
+
 /// The channel has ended, with its socket.
 fn leave(member: &Member) {
     member.presence.untrack_all(member.id);
@@ -51,6 +56,51 @@ async fn a_reload_on_another_pod_is_no_diff() {
     assert_eq!(diff["joins"].as_object().unwrap().keys().collect::<Vec<_>>(), ["marker"]);
     assert_eq!(diff["leaves"], json!({}));
     assert_eq!(alice.client.shown()["bob"], before["bob"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_back_before_anybody_knows_of_the_leave_is_no_diff() {
+    let server = RedisServer::start();
+    let settings = with_grace(Duration::from_secs(60));
+    let (here, there) = (Pod::on(&server.url(), &settings), Pod::on(&server.url(), &settings));
+    let mut alice = here.join("t").await;
+    for (from, to) in [(&here, &here), (&here, &there), (&there, &here)] {
+        let (bob, reloaded) = (from.join("t").await, to.join("t").await);
+        track(&bob, "1", "bob");
+        let before = alice.shows(&["bob"]).await;
+        let written = version(&server);
+        leave(&bob);
+        track(&reloaded, "2", "bob");
+        // The leave is written, and then the return.
+        while version(&server) < written + 2 {
+            tokio::task::yield_now().await;
+        }
+        alice.track("marker", "m");
+        let diff = alice.diff().await;
+        assert_eq!(diff["joins"].as_object().unwrap().keys().collect::<Vec<_>>(), ["marker"]);
+        assert_eq!(alice.client.shown()["bob"], before["bob"]);
+        alice.presence.untrack(&alice.topic, alice.id, "marker");
+        to.presence.untrack(&reloaded.topic, reloaded.id, "bob");
+        alice.shows(&[]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_tab_is_shown_beside_the_first() {
+    let server = RedisServer::start();
+    let settings = with_grace(Duration::from_secs(60));
+    let (here, there) = (Pod::on(&server.url(), &settings), Pod::on(&server.url(), &settings));
+    let (mut alice, bob, tab) = (here.join("t").await, there.join("t").await, here.join("t").await);
+    track(&bob, "1", "bob");
+    alice.shows(&["bob"]).await;
+    track(&tab, "2", "tab");
+    while alice.client.shown()["bob"].len() < 2 {
+        alice.next().await;
+    }
+    // A list says what was tracked before, whether or not somebody may take over.
+    let third = here.join("t").await;
+    track(&third, "3", "third");
+    assert_eq!(here.presence.get_by_key("t", "bob").await.unwrap().unwrap().metas.len(), 3);
 }
 
 #[tokio::test]

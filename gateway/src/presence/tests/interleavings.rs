@@ -11,7 +11,7 @@ use super::super::model::TrackedMeta;
 use super::super::record::{Delta, Reading, Snapshot, Write};
 use super::super::replica::Replica;
 use super::super::store::{Ledger, Reap, StoreError};
-use super::super::truth::{Batch, Truth};
+use super::super::truth::{Batch, Former, Truth};
 use super::client::{Client, Seen, metas, sorted};
 use crate::ids::NodeId;
 use crate::pubsub::SubscriberId;
@@ -22,6 +22,8 @@ const LEASE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Track(usize, u64, u8),
+    /// A client that is kept back is told of if it can take over from somebody, or at last.
+    Settle(usize, u64, u8, bool),
     Update(usize, u64, u8),
     Untrack(usize, u64, u8),
     /// A channel ends; what it leaves behind lingers or not.
@@ -68,6 +70,10 @@ struct World {
     clock: u64,
 }
 
+fn former(replica: &Replica, key: &str, last: bool) -> Former {
+    Former { left: replica.returnable(key), may_leave: !last && replica.state().get(key).is_some() }
+}
+
 fn meta(n: u64) -> Map<String, Value> {
     json!({ "n": n }).as_object().unwrap().clone()
 }
@@ -93,7 +99,12 @@ impl World {
             Step::Track(pod, owner, key) => {
                 let key = key.to_string();
                 let Pod { truth, replica, .. } = &mut self.pods[pod];
-                let _ = truth.track(owner_id(owner), &key, meta(n), replica.returnable(&key));
+                let _ = truth.track(owner_id(owner), &key, meta(n), former(replica, &key, false));
+            }
+            Step::Settle(pod, owner, key, last) => {
+                let key = key.to_string();
+                let Pod { truth, replica, .. } = &mut self.pods[pod];
+                truth.settle(owner_id(owner), &key, former(replica, &key, last));
             }
             Step::Update(pod, owner, key) => {
                 let _ = self.pods[pod].truth.update(owner_id(owner), &key.to_string(), |_| meta(n));
@@ -223,6 +234,9 @@ impl World {
     /// Nothing more happens: everybody writes, the dead are noticed, and what was lost is heard of at the latest by the
     /// next heartbeats.
     fn quiet(&mut self) {
+        for pod in &mut self.pods {
+            pod.truth.settle_all();
+        }
         for _ in 0..3 {
             for pod in 0..PODS {
                 self.hear(pod);
@@ -280,6 +294,8 @@ fn step() -> impl Strategy<Value = Step> {
     let (pod, owner, key, pod_heard) = (0..PODS, 0..3_u64, 0..3_u8, 0..PODS);
     prop_oneof![
         6 => (pod.clone(), owner.clone(), key.clone()).prop_map(|(pod, owner, key)| Step::Track(pod, owner, key)),
+        4 => (pod.clone(), owner.clone(), key.clone(), any::<bool>())
+            .prop_map(|(pod, owner, key, last)| Step::Settle(pod, owner, key, last)),
         4 => (pod.clone(), owner.clone(), key.clone()).prop_map(|(pod, owner, key)| Step::Update(pod, owner, key)),
         3 => (pod.clone(), owner.clone(), key).prop_map(|(pod, owner, key)| Step::Untrack(pod, owner, key)),
         3 => (pod.clone(), owner, any::<bool>()).prop_map(|(pod, owner, linger)| Step::End(pod, owner, linger)),
