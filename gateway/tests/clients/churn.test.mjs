@@ -7,10 +7,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
+import { Balancer } from "./support/balancer.mjs";
 import { Gateway } from "./support/gateway.mjs";
 import { Redis } from "./support/redis.mjs";
 import { canonical, entries } from "./support/replica.mjs";
-import { Balancer, Visitor } from "./support/visitor.mjs";
+import { Visitor } from "./support/visitor.mjs";
 import { Signal } from "./support/wait.mjs";
 
 const CLIENTS = Number(process.env.CHURN_CLIENTS ?? 48);
@@ -108,17 +109,6 @@ function difference({ held }, truth) {
   return `not true: ${JSON.stringify(lies)}; lacking: ${JSON.stringify(lacking)}`;
 }
 
-/** What the hash in Redis holds. */
-async function stored(redis) {
-  const fields = Object.entries(await redis.command("HGETALL", `gw:{${TOPIC}}:p`)).filter(([field]) => field.includes(":"));
-  const nodes = await redis.command("SMEMBERS", "gw:nodes");
-  for (const [field] of fields) assert.ok(nodes.includes(field.split(":")[0]), `${field} belongs to a pod that lives`);
-  return fields.map(([field, value]) => {
-    const [key, meta] = JSON.parse(value);
-    return { key, meta: { ...meta, phx_ref: field.slice(field.indexOf(":") + 1) } };
-  });
-}
-
 test(`${CLIENTS} clients of three pods churn for ${SECONDS} s, one pod is killed and another restarted`, async (t) => {
   // Printed at once: a run that hangs tells it, too.
   console.log(`CHURN_SEED=${SEED}`);
@@ -161,15 +151,14 @@ test(`${CLIENTS} clients of three pods churn for ${SECONDS} s, one pod is killed
   assert.deepEqual(crowd.faults, []);
 
   const lists = crowd.present.map((visitor) => canonical(visitor.replica.held.values()));
-  const hash = canonical(await stored(redis));
+  const hash = canonical(await redis.presence(TOPIC));
   for (const [index, list] of lists.entries()) {
     assert.deepEqual(list, hash, `${crowd.present[index].name} shows what Redis holds`);
     const listed = crowd.present[index].listed();
     if (listed) assert.deepEqual(canonical(listed), hash, "and so does phoenix.js");
   }
   for (const pod of pods) {
-    const map = await (await pod.get(`/api/v1/topics/${encodeURIComponent(TOPIC)}/presence`)).json();
-    assert.deepEqual(canonical(entries(map)), hash, "and what each pod tells");
+    assert.deepEqual(canonical(entries(await pod.presence(TOPIC))), hash, "and what each pod tells");
   }
 
   const ghosts = crowd.traces.gone.get(killedName) - killedAt;

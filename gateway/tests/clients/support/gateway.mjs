@@ -57,6 +57,16 @@ export class Gateway {
     });
   }
 
+  /** Resolves with the first line of its log that matches. */
+  logged(pattern, ms = undefined) {
+    return this.#child.stderr.first(`${pattern} in the log`, (line) => pattern.test(line), ms);
+  }
+
+  /** Who is present in a topic, by the API. */
+  async presence(topic) {
+    return (await this.get(`/api/v1/topics/${encodeURIComponent(topic)}/presence`)).json();
+  }
+
   /** Sends a signal; resolves with how the process ended. */
   stop(signal = "SIGTERM") {
     return this.#child.stop(signal);

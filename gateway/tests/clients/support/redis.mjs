@@ -46,4 +46,15 @@ export class Redis {
     const cli = new Child("redis-cli", ["-p", String(this.port), "--json", ...words]);
     return JSON.parse(await cli.line(/./));
   }
+
+  /** What the hash of a topic holds of pods that are known, as keys and metas. */
+  async presence(topic) {
+    const fields = Object.entries(await this.command("HGETALL", `gw:{${topic}}:p`)).filter(([field]) => field.includes(":"));
+    const nodes = await this.command("SMEMBERS", "gw:nodes");
+    const ofKnown = fields.filter(([field]) => nodes.includes(field.slice(0, field.indexOf(":"))));
+    return ofKnown.map(([field, value]) => {
+      const [key, meta] = JSON.parse(value);
+      return { key, meta: { ...meta, phx_ref: field.slice(field.indexOf(":") + 1) } };
+    });
+  }
 }

@@ -4,44 +4,12 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { Presence } from "phoenix";
 import { Presence as OlderPresence } from "phoenix-1-8-13";
-import WebSocket from "ws";
 
 import { VERSIONS } from "./client.mjs";
 import { Replica } from "./replica.mjs";
 import { Signal, within } from "./wait.mjs";
 
 const PRESENCES = { "1.8.16": Presence, "1.8.13": OlderPresence };
-
-/** Stands for the pods, as a load balancer does: each connection goes to one of those that live. */
-export class Balancer {
-  #names = 0;
-  #pods = new Map();
-
-  /** Connections may go to this gateway from now on; returns how its clients call it. */
-  add(gateway) {
-    this.#names += 1;
-    const name = `pod ${this.#names}`;
-    this.#pods.set(name, gateway);
-    return name;
-  }
-
-  remove(name) {
-    this.#pods.delete(name);
-  }
-
-  /** A transport for phoenix.js; `chosen` is called with the name of the pod that a connection goes to. */
-  transport(random, chosen) {
-    const pods = this.#pods;
-    return class extends WebSocket {
-      constructor(url, protocols) {
-        const names = [...pods.keys()];
-        const name = names[Math.floor(random() * names.length)];
-        chosen(name);
-        super(url.replace("balancer.invalid", pods.get(name).public), protocols);
-      }
-    };
-  }
-}
 
 let last;
 
@@ -92,7 +60,7 @@ export class Visitor {
     this.replica = new Replica(this.name, faults, watch);
     // Which pod it gets is decided apart, since it is asked for whenever a connection falls.
     const transport = balancer.transport(generator(~seed), (pod) => (this.#pod = pod));
-    this.#socket = new VERSIONS[this.#version]("ws://balancer.invalid/socket", { transport, decode });
+    this.#socket = new VERSIONS[this.#version](balancer.url, { transport, decode });
     this.#socket.onOpen(() => this.#opened.fire());
     this.#socket.onClose(() => this.#end());
     this.#begin();
