@@ -113,7 +113,11 @@ test(`${CLIENTS} clients of three pods churn for ${SECONDS} s, one pod is killed
   // Printed at once: a run that hangs tells it, too.
   console.log(`CHURN_SEED=${SEED}`);
   const redis = await Redis.start(t);
-  const env = { GATEWAY_PRESENCE__HEARTBEAT: `${HEARTBEAT}ms`, GATEWAY_PRESENCE__LEASE: `${LEASE}ms`, GATEWAY_PRESENCE__COALESCE: `${COALESCE}ms`, GATEWAY_LOG__LEVEL: "warn" };
+  const env = {
+    GATEWAY_PRESENCE__HEARTBEAT: `${HEARTBEAT}ms`,
+    GATEWAY_PRESENCE__LEASE: `${LEASE}ms`,
+    GATEWAY_PRESENCE__COALESCE: `${COALESCE}ms`,
+  };
   const start = () => Gateway.start(t, { redis, env });
   const [killed, restarted, steady] = await Promise.all([start(), start(), start()]);
   const crowd = new Crowd(CLIENTS);

@@ -49,7 +49,10 @@ export class Visitor {
   #lose = () => {};
   #loss;
 
-  /** `user` is its key; `seed` decides what it does; with `shows` it has a Presence; `faults` gets what must not happen, `watch` what its replica hears of. */
+  /**
+   * `user` is its key; `seed` decides what it does; with `shows` it has a Presence; `faults` gets what must not happen,
+   * `watch` hears of what its replica shows.
+   */
   constructor(balancer, { number, user, topic, seed, shows, faults, watch }) {
     this.name = `client ${number}`;
     this.user = user;
@@ -104,7 +107,7 @@ export class Visitor {
   /** Resolves when it has joined, if it wants to. */
   async settled(ms = 15_000) {
     const joined = () => (!this.here || this.replica.known ? true : undefined);
-    await this.replica.changed.until(ms, () => `${this.name} joins (${this.#channel.state})`, joined);
+    await this.replica.changed.until(ms, () => `${this.name} joins (${this.#channel?.state})`, joined);
   }
 
   /** Changes its meta; also the last word of a test, after which nothing else changes. */
