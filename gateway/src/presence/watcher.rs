@@ -189,7 +189,7 @@ impl Watcher {
         self.tasks.spawn_until_stop(async move {
             let end = Instant::now() + KEPT_BACK;
             loop {
-                tokio::time::sleep(KEPT_BACK / 20).await;
+                tokio::time::sleep(KEPT_BACK / 8).await;
                 let Former { left, may_leave } = this.former(&topic, &key);
                 let former = Former { left, may_leave: may_leave && Instant::now() < end };
                 if this.tracker.settle(&store, &topic, owner, &key, former) {
