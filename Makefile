@@ -59,10 +59,11 @@ bench:
 	cargo build --release --locked --workspace
 	loadtest/bench.sh
 
-# `make test` runs it with fewer clients, for 8 s. An optimized build: each change goes to all of them.
+# `make test` runs it with fewer clients, for 8 s.
 churn: deps
-	cargo build --release --locked --package gateway
-	cd gateway/tests/clients && GATEWAY_BIN="$(CURDIR)/target/release/gateway" CHURN_CLIENTS=$(CHURN_CLIENTS) CHURN_SECONDS=$(CHURN_SECONDS) \
+	cargo build --locked --package gateway
+	cd gateway/tests/clients && \
+		GATEWAY_BIN="$(CURDIR)/target/debug/gateway" CHURN_CLIENTS=$(CHURN_CLIENTS) CHURN_SECONDS=$(CHURN_SECONDS) \
 		node --test --test-reporter=spec --test-timeout=$$((($(CHURN_SECONDS) + 120) * 1000)) churn.test.mjs
 
 autobahn:
