@@ -128,6 +128,41 @@ fn storm_joins_all() {
     assert_eq!(report["figures"]["latency"]["count"], 20, "{}", text(&output));
 }
 
+#[test]
+fn everybody_sees_everybody_in_both_versions() {
+    let floor = Floor::start(&["--presence"]);
+    for vsn in ["1.0.0", "2.0.0"] {
+        let arguments = format!(r#"presence --vsn {vsn} --clients 20 --rounds 2 --settle 20ms --topic a{vsn}"#);
+        let (output, report) = floor.run(&format!("presence-{vsn}"), &arguments);
+        assert!(output.status.success(), "{}", text(&output));
+        let stretches = report["figures"]["stretches"].as_array().unwrap();
+        let kinds: Vec<_> = stretches.iter().map(|stretch| stretch["what"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["join", "leave", "join", "leave"]);
+        assert_eq!((&stretches[0]["states"], &stretches[0]["complete"]), (&20.into(), &20.into()));
+        assert_eq!((&stretches[1]["wanted"], &stretches[1]["complete"]), (&1.into(), &1.into()));
+        let faults = &report["figures"]["faults"];
+        assert!(["stray_leaves", "repeated_joins", "reused_refs"].iter().all(|fault| faults[fault] == 0), "{faults}");
+    }
+}
+
+#[test]
+fn a_connection_joins_many_topics_and_a_server_that_tells_nobody_is_found_out() {
+    let floor = Floor::start(&["--presence"]);
+    let many = "presence --clients 3 --topics 4 --topics-per-connection 2 --joins-at-once 2 --hold 10ms --settle 20ms";
+    let (output, report) = floor.run("presence-many", many);
+    assert!(output.status.success(), "{}", text(&output));
+    let stretches = &report["figures"]["stretches"];
+    assert_eq!((&stretches[0]["states"], &stretches[0]["wanted"]), (&12.into(), &12.into()));
+    assert_eq!((&stretches[1]["what"], &stretches[2]["wanted"]), (&"hold".into(), &4.into()));
+
+    let silent = Floor::start(&[]);
+    let (output, _) = silent.run("presence-silent", "presence --clients 3 --patience 100ms --settle 0s");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("FAILED everybody sees everybody: round 1: 0 of 3"), "{}", text(&output));
+    let (output, _) = silent.run("presence-without", "presence --clients 3 --without-presence --settle 0s");
+    assert!(output.status.success(), "{}", text(&output));
+}
+
 /// Runs `idle` with one connection against `address`.
 fn idle_at(address: SocketAddr) -> Output {
     let url = format!("ws://{address}/socket/websocket");

@@ -1,8 +1,10 @@
 //! The command line: what can be asked, with its help. It decides nothing.
 
 mod args;
+mod scenarios;
+mod shared;
 mod values;
 
-pub(crate) use args::{
-    Cli, Command, EchoArgs, FanoutArgs, FloorArgs, IdleArgs, OutputArgs, StormArgs, TargetArgs, Via, WatchArgs,
-};
+pub(crate) use args::{Cli, Command};
+pub(crate) use scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs, Via};
+pub(crate) use shared::{OutputArgs, TargetArgs, WatchArgs};

@@ -54,6 +54,37 @@ impl Endpoint {
     }
 }
 
+/// The nodes of a server; connections take turns. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoints {
+    first: Endpoint,
+    more: Vec<Endpoint>,
+}
+
+impl Endpoints {
+    /// A server of one node.
+    pub(crate) fn one(endpoint: Endpoint) -> Self {
+        Self { first: endpoint, more: Vec::new() }
+    }
+
+    /// Adds a node.
+    pub(crate) fn and(mut self, endpoint: Endpoint) -> Self {
+        self.more.push(endpoint);
+        self
+    }
+
+    /// How many nodes there are.
+    pub(crate) fn count(&self) -> usize {
+        1 + self.more.len()
+    }
+
+    /// The node of the connection with this number, counted from 0.
+    pub(crate) fn of(&self, connection: usize) -> &Endpoint {
+        let turn = connection % self.count();
+        turn.checked_sub(1).map_or(&self.first, |turn| &self.more[turn])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +110,14 @@ mod tests {
             ("127.0.0.1:4000", "127.0.0.1:4000")
         );
         assert_eq!(Endpoint::parse("ws://[::1]/s", Vsn::V1).unwrap().address.to_string(), "[::1]:80");
+    }
+
+    #[test]
+    fn connections_take_turns_at_the_nodes() {
+        let node = |port: u16| Endpoint::parse(&format!("ws://127.0.0.1:{port}/s"), Vsn::V2).unwrap();
+        let endpoints = Endpoints::one(node(1)).and(node(2)).and(node(3));
+        let ports: Vec<_> = (0..5).map(|id| endpoints.of(id).address.port()).collect();
+        assert_eq!(ports, [1, 2, 3, 1, 2]);
     }
 
     #[test]

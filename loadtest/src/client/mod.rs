@@ -6,6 +6,6 @@ mod endpoint;
 mod message;
 mod topic;
 
-pub(crate) use endpoint::{Endpoint, EndpointError};
+pub(crate) use endpoint::{Endpoint, EndpointError, Endpoints};
 pub(crate) use message::{Message, Outgoing, Vsn, decode, encode};
 pub(crate) use topic::TopicPattern;

@@ -33,9 +33,9 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Takes a stream that is still connecting and queues the upgrade request.
-    pub(crate) fn new(stream: TcpStream, request: &[u8]) -> Self {
+    pub(crate) fn new(stream: TcpStream, request: Vec<u8>) -> Self {
         // The registration of a new connection waits for writability: that is how a connect ends.
-        Self { stream, upgraded: false, partial: Vec::new(), pending: request.to_vec(), waits_to_write: true }
+        Self { stream, upgraded: false, partial: Vec::new(), pending: request, waits_to_write: true }
     }
 
     /// Queues a text message.

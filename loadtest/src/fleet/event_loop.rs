@@ -9,7 +9,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::connection::{Connection, Signal};
 use super::heartbeat::Heartbeats;
 use super::source::Sources;
-use crate::client::{self, Endpoint, Outgoing, Vsn};
+use crate::client::{self, Endpoints, Outgoing, Vsn};
 use crate::error::Error;
 use crate::websocket;
 
@@ -36,7 +36,7 @@ pub(crate) trait Handler {
 /// What a fleet needs to know.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetConfig {
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoints: Endpoints,
     pub(crate) vsn: Vsn,
     /// Zero: none.
     pub(crate) heartbeat: Duration,
@@ -47,7 +47,6 @@ pub(crate) struct FleetConfig {
 /// See the room's own description.
 pub(crate) struct Fleet {
     config: FleetConfig,
-    request: Vec<u8>,
     heartbeat_text: String,
     poll: Poll,
     events: Events,
@@ -71,7 +70,6 @@ impl Fleet {
             payload: "{}",
         };
         Ok(Self {
-            request: websocket::request(&config.endpoint.host, &config.endpoint.target),
             heartbeat_text: client::encode(config.vsn, heartbeat),
             poll: Poll::new().map_err(Error::io("epoll can't be set up"))?,
             events: Events::with_capacity(1024),
@@ -97,14 +95,16 @@ impl Fleet {
     /// Starts a connection; its `Open` comes in a later turn.
     pub(crate) fn connect(&mut self) -> Result<ConnectionId, Error> {
         let id = self.connections.len();
+        let endpoint = self.config.endpoints.of(id);
         let failed = Error::io(format!("connection {id} can't be opened"));
-        let mut stream = self.sources.connect(self.config.endpoint.address).map_err(failed)?;
+        let mut stream = self.sources.connect(endpoint.address).map_err(failed)?;
         // Without this a second small write waits for the server's acknowledgement, and the wait would count as latency.
         let _ = stream.set_nodelay(true);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let failed = Error::io(format!("connection {id} can't be watched"));
         self.poll.registry().register(&mut stream, Token(id), interest).map_err(failed)?;
-        self.connections.push(Some(Connection::new(stream, &self.request)));
+        let request = websocket::request(&endpoint.host, &endpoint.target);
+        self.connections.push(Some(Connection::new(stream, request)));
         self.alive += 1;
         Ok(id)
     }

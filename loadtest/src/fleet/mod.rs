@@ -10,9 +10,11 @@
 mod connection;
 mod event_loop;
 mod heartbeat;
+mod open;
 mod ramp;
 mod source;
 
 pub(crate) use event_loop::{ConnectionId, Event, Fleet, FleetConfig, Handler};
-pub(crate) use ramp::{JOIN_REF, Ramp, RampResult, connection_error, open_and_join};
+pub(crate) use open::open;
+pub(crate) use ramp::{JOIN_REF, Ramp, RampResult, connection_error, join_text, numbered, open_and_join};
 pub(crate) use source::{ensure_descriptors, raise_descriptor_limit};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::event_loop::{ConnectionId, Event, Fleet, FleetConfig, Handler};
-use crate::client::{Endpoint, Outgoing, TopicPattern, Vsn, decode, encode};
+use crate::client::{Endpoints, Outgoing, TopicPattern, Vsn, decode, encode};
 use crate::error::Error;
 use crate::measure::{Latency, Pace};
 
@@ -43,9 +43,9 @@ pub(crate) fn open_and_join(
 ) -> Result<RampResult, Error> {
     let started = Instant::now();
     let mut pace = ramp.per_second.map(|per_second| Pace::new(started, per_second));
-    let FleetConfig { endpoint, vsn, .. } = fleet.config().clone();
+    let FleetConfig { endpoints, vsn, .. } = fleet.config().clone();
     let mut joining =
-        Joining { ramp, vsn, endpoint, intended: Vec::new(), latency: Latency::new(), joined: 0, failure: None };
+        Joining { ramp, vsn, endpoints, intended: Vec::new(), latency: Latency::new(), joined: 0, failure: None };
     let (mut seen, mut seen_at) = ((0, 0), started);
     while joining.joined < count {
         let now = Instant::now();
@@ -81,7 +81,7 @@ pub(crate) fn open_and_join(
 struct Joining<'a> {
     ramp: &'a Ramp,
     vsn: Vsn,
-    endpoint: Endpoint,
+    endpoints: Endpoints,
     /// By connection.
     intended: Vec<Instant>,
     latency: Latency,
@@ -93,7 +93,8 @@ impl Handler for Joining<'_> {
     fn on_event(&mut self, id: ConnectionId, event: Event<'_>, send: &mut Vec<String>) {
         let failure = match event {
             Event::Open => {
-                send.push(join_text(self.vsn, &self.ramp.topics.topic(id), &self.ramp.join_payload));
+                let payload = numbered(&self.ramp.join_payload, id);
+                send.push(join_text(self.vsn, &self.ramp.topics.topic(id), JOIN_REF, &payload));
                 return;
             }
             Event::Text(text) => match join_answer(self.vsn, text) {
@@ -106,15 +107,20 @@ impl Handler for Joining<'_> {
                 }
                 Some(Err(reason)) => Error::JoinRefused { topic: self.ramp.topics.topic(id), reason },
             },
-            Event::Gone(reason) => connection_error(&self.endpoint, id, reason),
+            Event::Gone(reason) => connection_error(&self.endpoints, id, reason),
         };
         self.failure.get_or_insert(failure);
     }
 }
 
 /// The text of a join.
-fn join_text(vsn: Vsn, topic: &str, payload: &str) -> String {
-    encode(vsn, Outgoing { join_ref: Some(JOIN_REF), reference: Some(JOIN_REF), topic, event: "phx_join", payload })
+pub(crate) fn join_text(vsn: Vsn, topic: &str, join_ref: &str, payload: &str) -> String {
+    encode(vsn, Outgoing { join_ref: Some(join_ref), reference: Some(join_ref), topic, event: "phx_join", payload })
+}
+
+/// A payload with the number of a connection in place of `{n}`, which can stand in no JSON but inside a string.
+pub(crate) fn numbered(payload: &str, id: ConnectionId) -> String {
+    payload.replace("{n}", &id.to_string())
 }
 
 /// Whether `text` answers the join, and how.
@@ -125,7 +131,8 @@ fn join_answer(vsn: Vsn, text: &[u8]) -> Option<Result<(), String>> {
 }
 
 /// Says in plain words why a connection is gone.
-pub(crate) fn connection_error(endpoint: &Endpoint, id: ConnectionId, reason: String) -> Error {
+pub(crate) fn connection_error(endpoints: &Endpoints, id: ConnectionId, reason: String) -> Error {
+    let endpoint = endpoints.of(id);
     let url = endpoint.url.clone();
     if reason.contains("Connection refused") {
         Error::NotListening { url, address: endpoint.address }

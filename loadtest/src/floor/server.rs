@@ -7,15 +7,17 @@ use std::net::SocketAddr;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
-use super::socket::Socket;
+use super::presence::Presences;
+use super::socket::{Socket, frame};
 use crate::client::{Message, Outgoing, Vsn, decode, encode};
 use crate::error::Error;
-use crate::websocket::{Opcode, append_frame};
 
 const LISTENER: Token = Token(usize::MAX);
 
 struct Floor {
     coalesce: bool,
+    /// If it tells who is present.
+    presences: Option<Presences>,
     sockets: HashMap<usize, Socket>,
     members: HashMap<String, Vec<usize>>,
     /// With `coalesce`: frames per topic that arrived in this turn, and the replies that follow them.
@@ -23,8 +25,17 @@ struct Floor {
     replies: Vec<(usize, Vec<u8>)>,
 }
 
+/// What a floor does beside answering and broadcasting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Powers {
+    /// Frames that arrived together leave in one write per socket.
+    pub(crate) coalesce: bool,
+    /// It tells who is present.
+    pub(crate) presence: bool,
+}
+
 /// Serves until the process ends. `on_listening` hears the bound address.
-pub(crate) fn run(listen: SocketAddr, coalesce: bool, on_listening: impl FnOnce(SocketAddr)) -> Result<(), Error> {
+pub(crate) fn run(listen: SocketAddr, powers: Powers, on_listening: impl FnOnce(SocketAddr)) -> Result<(), Error> {
     let failed = Error::io(format!("the floor can't listen on {listen}"));
     let mut listener = TcpListener::bind(listen).map_err(failed)?;
     let poll = Poll::new().and_then(|poll| {
@@ -35,7 +46,8 @@ pub(crate) fn run(listen: SocketAddr, coalesce: bool, on_listening: impl FnOnce(
     on_listening(listener.local_addr().map_err(Error::io("the floor's address can't be read"))?);
 
     let mut floor = Floor {
-        coalesce,
+        coalesce: powers.coalesce,
+        presences: powers.presence.then(Presences::default),
         sockets: HashMap::new(),
         members: HashMap::new(),
         batches: HashMap::new(),
@@ -106,6 +118,9 @@ impl Floor {
             "phx_join" => {
                 self.members.entry(topic.to_owned()).or_default().push(id);
                 self.with(id, |socket| socket.topics.push(topic.to_owned()));
+                if let Some(presences) = &mut self.presences {
+                    presences.join(id, vsn, message);
+                }
             }
             "phx_leave" => self.forget(id, topic),
             "heartbeat" | "echo" => {}
@@ -154,17 +169,21 @@ impl Floor {
         for (id, reply) in std::mem::take(&mut self.replies) {
             self.with(id, |socket| socket.write(&reply));
         }
+        if let Some(presences) = &mut self.presences {
+            presences.end_turn(|id, frame| {
+                if let Some(socket) = self.sockets.get_mut(&id) {
+                    socket.write(frame);
+                }
+            });
+        }
     }
 
     fn forget(&mut self, id: usize, topic: &str) {
         if let Some(members) = self.members.get_mut(topic) {
             members.retain(|member| *member != id);
         }
+        if let Some(presences) = &mut self.presences {
+            presences.leave(id, topic);
+        }
     }
-}
-
-fn frame(text: &str) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(text.len() + 10);
-    append_frame(&mut frame, Opcode::Text, None, text.as_bytes());
-    frame
 }

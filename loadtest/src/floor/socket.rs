@@ -81,3 +81,10 @@ impl Socket {
         }
     }
 }
+
+/// A text in its frame.
+pub(super) fn frame(text: &str) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(text.len() + 10);
+    websocket::append_frame(&mut frame, Opcode::Text, None, text.as_bytes());
+    frame
+}

@@ -1,8 +1,9 @@
-//! CPU time, memory and cores of other processes, from /proc.
+//! CPU time, memory and cores of other processes, from their clocks and /proc.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use nix::time::clock_getcpuclockid;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -38,14 +39,11 @@ pub(crate) struct CpuMeter {
 
 #[derive(Debug)]
 struct Sample {
-    /// Nanoseconds on a CPU, and waiting for one, per thread.
-    threads: BTreeMap<u32, (u64, u64)>,
-    /// Of the whole process, ended threads included, but in steps of a clock tick.
-    ticks: u64,
+    /// Of the whole process, threads that have ended included.
+    ran: Duration,
+    /// Nanoseconds that each thread waited for a core. A thread that ends takes its account with it.
+    waited: BTreeMap<u32, u64>,
 }
-
-/// USER_HZ is 100 on every Linux that can run this.
-const NANOS_PER_TICK: u64 = 10_000_000;
 
 impl CpuMeter {
     /// Starts to measure.
@@ -65,32 +63,25 @@ impl CpuMeter {
 
 impl Sample {
     fn take(pid: u32) -> Result<Self, Error> {
-        let threads = threads(pid)?.into_iter().filter_map(|thread| {
+        // First, so that a process which is not there is named before its number is taken for something else.
+        let waited = threads(pid)?.into_iter().filter_map(|thread| {
             // A thread may end while the list is read.
             let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
-            let mut fields = text.split(' ').map(str::parse);
-            Some((thread, (fields.next()?.ok()?, fields.next()?.ok()?)))
+            Some((thread, text.split(' ').nth(1)?.parse().ok()?))
         });
-        Ok(Self { threads: threads.collect(), ticks: ticks(&read(pid, "stat")?).unwrap_or_default() })
+        let waited = waited.collect();
+        let clock = clock_getcpuclockid(nix::unistd::Pid::from_raw(pid as i32)).and_then(nix::time::ClockId::now);
+        let ran = clock.map_err(|error| Error::Process { pid, reason: format!("its CPU clock: {error}") })?;
+        Ok(Self { ran: ran.into(), waited })
     }
 
-    /// Exact while no thread ended in between (a thread takes its account with it), else to the clock tick.
     fn since(&self, before: &Self) -> CpuUse {
-        let ended = before.threads.keys().any(|thread| !self.threads.contains_key(thread));
-        if ended || self.threads.is_empty() {
-            let ran = Duration::from_nanos(self.ticks.saturating_sub(before.ticks) * NANOS_PER_TICK);
-            return CpuUse { ran, waited: Duration::ZERO };
-        }
-        let ran = |sample: &Self| Duration::from_nanos(sample.threads.values().map(|(ran, _)| ran).sum());
-        let waited = |sample: &Self| Duration::from_nanos(sample.threads.values().map(|(_, waited)| waited).sum());
-        CpuUse { ran: ran(self).saturating_sub(ran(before)), waited: waited(self).saturating_sub(waited(before)) }
+        let waited = self
+            .waited
+            .iter()
+            .map(|(thread, waited)| waited.saturating_sub(before.waited.get(thread).copied().unwrap_or_default()));
+        CpuUse { ran: self.ran.saturating_sub(before.ran), waited: Duration::from_nanos(waited.sum()) }
     }
-}
-
-/// utime + stime; the name before them may hold spaces and parentheses.
-fn ticks(stat: &str) -> Option<u64> {
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
 /// Keeps all threads of a process, and those it starts later, on one core.
@@ -131,20 +122,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_ticks_are_found_behind_any_process_name() {
-        let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0";
-        assert_eq!(ticks(stat), Some(200));
-        assert_eq!(ticks("nonsense"), None);
+    fn a_thread_that_came_and_went_counts() {
+        let meter = CpuMeter::start(&[std::process::id()]).unwrap();
+        let work = Duration::from_millis(20);
+        let spin = move || {
+            let started = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID.now().map(Duration::from).unwrap();
+            while nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID.now().map(Duration::from).unwrap() < started + work {
+                std::hint::spin_loop();
+            }
+        };
+        std::thread::spawn(spin).join().unwrap();
+        assert!(meter.used().unwrap().ran >= work);
     }
 
     #[test]
-    fn an_ended_thread_falls_back_to_ticks() {
-        let sample =
-            |threads: &[(u32, (u64, u64))], ticks| Sample { threads: threads.iter().copied().collect(), ticks };
-        let used = |ran, waited| CpuUse { ran: Duration::from_nanos(ran), waited: Duration::from_nanos(waited) };
-        let before = sample(&[(1, (100, 1)), (2, (50, 2))], 10);
-        assert_eq!(sample(&[(1, (150, 4)), (2, (50, 2)), (3, (7, 0))], 10).since(&before), used(57, 3));
-        assert_eq!(sample(&[(1, (150, 9))], 12).since(&before), used(2 * NANOS_PER_TICK, 0));
+    fn waiting_is_counted_by_thread() {
+        let sample = |ran, waited: &[(u32, u64)]| Sample {
+            ran: Duration::from_nanos(ran),
+            waited: waited.iter().copied().collect(),
+        };
+        let used = sample(150, &[(1, 4), (3, 2)]).since(&sample(100, &[(1, 1), (2, 9)]));
+        assert_eq!(used, CpuUse { ran: Duration::from_nanos(50), waited: Duration::from_nanos(5) });
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::take::{self, Counted, Meters, Take};
 use super::target::Target;
 use super::valve::{Load, Valve};
 use crate::cli::{EchoArgs, Via};
-use crate::client::{Endpoint, Outgoing, TopicPattern, Vsn, decode, encode};
+use crate::client::{Endpoints, Outgoing, TopicPattern, Vsn, decode, encode};
 use crate::error::Error;
 use crate::fleet::{ConnectionId, Event, Handler, JOIN_REF, connection_error, ensure_descriptors};
 use crate::measure::{Flights, Latency, Spread};
@@ -28,27 +28,31 @@ struct Figures {
 /// Runs all takes and reports.
 pub(super) fn run(args: &EchoArgs) -> Result<bool, Error> {
     ensure_descriptors(args.connections * if args.with_floor { 2 } else { 1 })?;
-    take::ensure_short_turns(args.with_floor, args.duration, args.drain)?;
-    let mut progress = Progress::new(&args.output);
+    take::ensure_short_turns(args.with_floor, args.takes.duration, args.takes.drain)?;
+    let mut progress = Progress::new(&args.common.output);
     let mut report = Report::new("echo", args);
     let load = match (args.in_flight, args.rate) {
         (Some(in_flight), _) => Load::InFlight(in_flight * args.connections as u64),
         (None, rate) => Load::Paced(rate.unwrap_or(1000.0)),
     };
-    let mut sides = vec![Side::join(Target::server(&args.target, &args.watch)?, args, &mut progress)?];
+    let mut sides = vec![Side::join(Target::server(&args.common.target, &args.common.watch)?, args, &mut progress)?];
     if args.with_floor {
         // A server may write several replies at once only when several are in flight, and so may the floor.
         let coalesces = matches!(load, Load::InFlight(_));
-        sides.push(Side::join(Target::floor(&args.target, &args.watch, coalesces)?, args, &mut progress)?);
+        sides.push(Side::join(
+            Target::floor(&args.common.target, &args.common.watch, coalesces)?,
+            args,
+            &mut progress,
+        )?);
     }
     for side in &mut sides {
-        side.take(0, load, args.warmup, args)?;
+        side.take(0, load, args.takes.warmup, args)?;
     }
     let mut takes = Vec::new();
-    for round in 1..=args.rounds {
+    for round in 1..=args.takes.rounds {
         for side in &mut sides {
-            progress.step(&format!("round {round} of {}: {}", args.rounds, side.target.name));
-            takes.push(side.take(round, load, args.duration, args)?);
+            progress.step(&format!("round {round} of {}: {}", args.takes.rounds, side.target.name));
+            takes.push(side.take(round, load, args.takes.duration, args)?);
         }
     }
     summarize(takes, &sides[0].echoes, load, args, &mut report)
@@ -86,7 +90,7 @@ fn summarize(
     take::judge(&figures.takes, report);
     report.check_at_most("max-ratio", figures.ratio_to_floor.map(|spread| spread.median), args.max_ratio);
     report.figures(&figures);
-    report.finish(&args.output)
+    report.finish(&args.common.output)
 }
 
 /// A target with its round trips.
@@ -102,9 +106,9 @@ struct Side {
 impl Side {
     fn join(mut target: Target, args: &EchoArgs, progress: &mut Progress) -> Result<Self, Error> {
         let topics = TopicPattern::new(&args.topic, 1);
-        target.join(&args.target, &topics, args.connections, None, progress)?;
+        target.join(&args.common.target, &topics, args.connections, None, progress)?;
         let padding = "x".repeat(args.payload_bytes.saturating_sub(r#"{"p":""}"#.len()));
-        let echoes = Echoes::new(target.fleet.config().vsn, target.fleet.config().endpoint.clone());
+        let echoes = Echoes::new(target.fleet.config().vsn, target.fleet.config().endpoints.clone());
         Ok(Self { target, echoes, topics, payload: format!(r#"{{"p":"{padding}"}}"#), turn: 0 })
     }
 
@@ -126,7 +130,7 @@ impl Side {
             }
             let now = std::time::Instant::now();
             let finished = valve.is_shut() && self.echoes.flights.under_way() == 0;
-            if finished || now > valve.give_up_at(args.drain) {
+            if finished || now > valve.give_up_at(args.takes.drain) {
                 break;
             }
             self.target.fleet.turn(valve.wake_at(), &mut self.echoes)?;
@@ -166,7 +170,7 @@ impl Side {
 /// Matches replies with pushes.
 struct Echoes {
     vsn: Vsn,
-    endpoint: Endpoint,
+    endpoints: Endpoints,
     flights: Flights,
     /// A reply counts only on the connection that pushed.
     awaited: HashSet<(u64, ConnectionId)>,
@@ -179,10 +183,10 @@ struct Echoes {
 }
 
 impl Echoes {
-    fn new(vsn: Vsn, endpoint: Endpoint) -> Self {
+    fn new(vsn: Vsn, endpoints: Endpoints) -> Self {
         Self {
             vsn,
-            endpoint,
+            endpoints,
             flights: Flights::default(),
             awaited: HashSet::new(),
             answered: Vec::new(),
@@ -218,7 +222,7 @@ impl Handler for Echoes {
             Event::Open => {}
             Event::Text(text) => self.other += u64::from(!self.on_text(id, text)),
             Event::Gone(reason) => {
-                let error = connection_error(&self.endpoint, id, reason);
+                let error = connection_error(&self.endpoints, id, reason);
                 self.failure.get_or_insert(error);
             }
         }

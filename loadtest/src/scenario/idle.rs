@@ -28,16 +28,16 @@ struct Figures {
 
 /// Ramps, waits until memory rests, holds, and reports.
 pub(super) fn run(args: &IdleArgs) -> Result<bool, Error> {
-    ensure_descriptors(args.connections)?;
-    let mut progress = Progress::new(&args.output);
+    ensure_descriptors(args.spread.connections)?;
+    let mut progress = Progress::new(&args.common.output);
     let mut report = Report::new("idle", args);
-    let mut target = Target::server(&args.target, &args.watch)?;
+    let mut target = Target::server(&args.common.target, &args.common.watch)?;
     let mut idle = Idle::default();
 
     progress.step("waiting until the server's memory rests");
     let before = settle(&mut target, &mut idle, args.settle, &mut report)?;
-    let topics = TopicPattern::new(&args.topic, args.connections_per_topic);
-    let ramp = target.join(&args.target, &topics, args.connections, None, &mut progress)?;
+    let topics = TopicPattern::new(&args.spread.topic, args.spread.connections_per_topic);
+    let ramp = target.join(&args.common.target, &topics, args.spread.connections, None, &mut progress)?;
     progress.step("waiting until the server's memory rests");
     let joined = settle(&mut target, &mut idle, args.settle, &mut report)?;
     progress.step(&format!("holding for {:?}", args.hold));
@@ -45,17 +45,17 @@ pub(super) fn run(args: &IdleArgs) -> Result<bool, Error> {
     let after = rss(&target)?;
 
     let per_connection =
-        before.zip(after).map(|(before, after)| (after as f64 - before as f64) / args.connections as f64);
+        before.zip(after).map(|(before, after)| (after as f64 - before as f64) / args.spread.connections as f64);
     let figures = Figures {
-        connections: args.connections,
-        topics: topics.count(args.connections),
+        connections: args.spread.connections,
+        topics: topics.count(args.spread.connections),
         rss_before_bytes: before,
         rss_joined_bytes: joined,
         rss_after_hold_bytes: after,
         rss_per_connection_bytes: per_connection,
-        joins_per_second: args.connections as f64 / ramp.elapsed.as_secs_f64(),
+        joins_per_second: args.spread.connections as f64 / ramp.elapsed.as_secs_f64(),
         join_latency: ramp.latency.summary(),
-        lost_connections: args.connections - target.fleet.alive(),
+        lost_connections: args.spread.connections - target.fleet.alive(),
     };
     report.section(section(&figures));
     report.figures(&figures);
@@ -70,7 +70,7 @@ pub(super) fn run(args: &IdleArgs) -> Result<bool, Error> {
     }
     let limit = args.max_rss_per_connection.map(|bytes| bytes as f64);
     report.check_at_most("max-rss-per-connection (bytes)", per_connection, limit);
-    report.finish(&args.output)
+    report.finish(&args.common.output)
 }
 
 fn section(figures: &Figures) -> Section {

@@ -3,6 +3,7 @@
 mod echo;
 mod fanout;
 mod idle;
+mod presence;
 mod storm;
 mod take;
 mod target;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command) -> Result<bool, Error> {
         Command::Fanout(args) => fanout::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Storm(args) => storm::run(&args),
+        Command::Presence(args) => presence::run(&args),
         Command::Floor(args) => serve_floor(&args),
     }
 }
@@ -30,6 +32,7 @@ fn serve_floor(args: &FloorArgs) -> Result<bool, Error> {
             std::process::exit(0);
         });
     }
-    floor::run(args.listen, args.coalesce, |address| report::say(&format!("listening {address}")))?;
+    let powers = floor::Powers { coalesce: args.coalesce, presence: args.presence };
+    floor::run(args.listen, powers, |address| report::say(&format!("listening {address}")))?;
     Ok(true)
 }

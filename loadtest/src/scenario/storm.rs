@@ -22,23 +22,23 @@ struct Figures {
 
 /// Opens all connections at the asked rate; they stay open until the end.
 pub(super) fn run(args: &StormArgs) -> Result<bool, Error> {
-    ensure_descriptors(args.connections)?;
-    let mut progress = Progress::new(&args.output);
+    ensure_descriptors(args.spread.connections)?;
+    let mut progress = Progress::new(&args.common.output);
     let mut report = Report::new("storm", args);
-    let mut target = Target::server(&args.target, &args.watch)?;
-    let topics = TopicPattern::new(&args.topic, args.connections_per_topic);
+    let mut target = Target::server(&args.common.target, &args.common.watch)?;
+    let topics = TopicPattern::new(&args.spread.topic, args.spread.connections_per_topic);
     let meters = Meters::start(&target)?;
-    let ramp = target.join(&args.target, &topics, args.connections, Some(args.rate), &mut progress)?;
+    let ramp = target.join(&args.common.target, &topics, args.spread.connections, Some(args.rate), &mut progress)?;
     let cpu = meters.server()?;
 
     // The last one is due one interval before the time is over.
-    let planned = args.connections as f64 / args.rate;
-    let achieved = args.connections as f64 / ramp.elapsed.as_secs_f64().max(planned);
+    let planned = args.spread.connections as f64 / args.rate;
+    let achieved = args.spread.connections as f64 / ramp.elapsed.as_secs_f64().max(planned);
     let figures = Figures {
-        connections: args.connections,
+        connections: args.spread.connections,
         asked_per_second: args.rate,
         achieved_per_second: achieved,
-        cpu_us_per_join: cpu.map(|cpu| cpu.ran.as_secs_f64() * 1e6 / args.connections as f64),
+        cpu_us_per_join: cpu.map(|cpu| cpu.ran.as_secs_f64() * 1e6 / args.spread.connections as f64),
         latency: ramp.latency.summary(),
     };
     let mut section = Section::new("Connect and join");
@@ -55,5 +55,5 @@ pub(super) fn run(args: &StormArgs) -> Result<bool, Error> {
     }
     let line = format!("{achieved:.0} per second of the {:.0} asked", args.rate);
     report.check("rate", achieved >= args.rate * 0.95, line);
-    report.finish(&args.output)
+    report.finish(&args.common.output)
 }

@@ -1,7 +1,7 @@
 //! A server under measurement, with the fleet that is connected to it.
 
 use crate::cli::{TargetArgs, WatchArgs};
-use crate::client::{Endpoint, TopicPattern};
+use crate::client::{Endpoint, Endpoints, TopicPattern};
 use crate::error::Error;
 use crate::fleet::{Fleet, FleetConfig, Ramp, RampResult, open_and_join};
 use crate::floor::FloorProcess;
@@ -25,7 +25,7 @@ impl Target {
             pin_self(pin.client)?;
             watch.pids.iter().try_for_each(|pid| pin_process(*pid, pin.server))?;
         }
-        let fleet = Fleet::new(fleet_config(args, &args.url)?)?;
+        let fleet = Fleet::new(fleet_config(args, &args.urls)?)?;
         Ok(Self { name: "server", fleet, pids: watch.pids.clone(), _floor: None })
     }
 
@@ -35,7 +35,7 @@ impl Target {
         if let Some(pin) = watch.pin {
             pin_process(floor.pid(), pin.server)?;
         }
-        let fleet = Fleet::new(fleet_config(args, &floor.url())?)?;
+        let fleet = Fleet::new(fleet_config(args, &[floor.url()])?)?;
         Ok(Self { name: "floor", fleet, pids: vec![floor.pid()], _floor: Some(floor) })
     }
 
@@ -60,11 +60,9 @@ impl Target {
     }
 }
 
-fn fleet_config(args: &TargetArgs, url: &str) -> Result<FleetConfig, Error> {
-    Ok(FleetConfig {
-        endpoint: Endpoint::parse(url, args.vsn)?,
-        vsn: args.vsn,
-        heartbeat: args.heartbeat,
-        sources: args.sources.clone(),
-    })
+fn fleet_config(args: &TargetArgs, urls: &[String]) -> Result<FleetConfig, Error> {
+    let mut parsed = urls.iter().map(|url| Endpoint::parse(url, args.vsn));
+    let first = parsed.next().ok_or_else(|| Error::Usage("a server needs a --url".to_owned()))??;
+    let endpoints = parsed.try_fold(Endpoints::one(first), |all, next| Ok::<_, Error>(all.and(next?)))?;
+    Ok(FleetConfig { endpoints, vsn: args.vsn, heartbeat: args.heartbeat, sources: args.sources.clone() })
 }

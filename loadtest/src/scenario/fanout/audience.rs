@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use memchr::memmem::Finder;
 
-use crate::client::{Endpoint, Vsn, decode};
+use crate::client::{Endpoints, Vsn, decode};
 use crate::error::Error;
 use crate::fleet::{ConnectionId, Event, FleetConfig, Handler, connection_error};
 use crate::measure::{Flights, Integrity, Latency, LatencySummary, Sequence};
 
 pub(super) struct Audience {
     vsn: Vsn,
-    endpoint: Endpoint,
+    endpoints: Endpoints,
     topic: String,
     event: String,
     /// `"n1f2e3d4c":`, the key of a message's number. It is new for each run, so that other publishers' messages don't count,
@@ -34,7 +34,7 @@ impl Audience {
         let run = RandomState::new().hash_one(std::process::id()) as u32;
         Self {
             vsn: config.vsn,
-            endpoint: config.endpoint.clone(),
+            endpoints: config.endpoints.clone(),
             topic,
             event,
             marker: Finder::new(format!("\"n{run:08x}\":").as_bytes()).into_owned(),
@@ -144,7 +144,7 @@ impl Handler for Audience {
             Event::Text(text) if id < self.sequences.len() => self.on_subscriber(id, text),
             Event::Text(text) => self.on_publisher(text),
             Event::Gone(reason) => {
-                let error = connection_error(&self.endpoint, id, reason);
+                let error = connection_error(&self.endpoints, id, reason);
                 self.failure.get_or_insert(error);
             }
         }
@@ -156,11 +156,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::client::Endpoint;
     use crate::client::{Outgoing, encode};
 
     fn audience(subscribers: usize) -> Audience {
-        let endpoint = Endpoint::parse("ws://127.0.0.1:1/s", Vsn::V2).unwrap();
-        let config = FleetConfig { endpoint, vsn: Vsn::V2, heartbeat: Duration::ZERO, sources: Vec::new() };
+        let endpoints = Endpoints::one(Endpoint::parse("ws://127.0.0.1:1/s", Vsn::V2).unwrap());
+        let config = FleetConfig { endpoints, vsn: Vsn::V2, heartbeat: Duration::ZERO, sources: Vec::new() };
         Audience::new(&config, subscribers, "t".to_owned(), "e".to_owned())
     }
 

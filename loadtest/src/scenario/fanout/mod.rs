@@ -20,36 +20,39 @@ use side::Side;
 
 /// Runs all takes in turn and reports.
 pub(super) fn run(args: &FanoutArgs) -> Result<bool, Error> {
-    take::ensure_short_turns(args.with_floor, args.duration, args.drain)?;
-    let mut progress = Progress::new(&args.output);
+    take::ensure_short_turns(args.with_floor, args.takes.duration, args.takes.drain)?;
+    let mut progress = Progress::new(&args.common.output);
     let mut report = Report::new("fanout", args);
     let loads = loads(args);
     ensure_descriptors((args.subscribers + 1) * if args.with_floor { 1 + loads.len() } else { 1 })?;
 
     // A side and the loads it is put under.
-    let mut sides = vec![(Side::join(Target::server(&args.target, &args.watch)?, args, &mut progress)?, loads.clone())];
+    let mut sides = vec![(
+        Side::join(Target::server(&args.common.target, &args.common.watch)?, args, &mut progress)?,
+        loads.clone(),
+    )];
     if args.with_floor {
         for load in &loads {
             let coalesce = matches!(load, Load::InFlight(_));
-            let floor = Target::floor(&args.target, &args.watch, coalesce)?;
+            let floor = Target::floor(&args.common.target, &args.common.watch, coalesce)?;
             sides.push((Side::join(floor, args, &mut progress)?, vec![*load]));
         }
     }
     for (side, loads) in &mut sides {
-        side.take(0, loads[0], args.warmup, args)?;
+        side.take(0, loads[0], args.takes.warmup, args)?;
     }
     let mut takes = Vec::new();
-    for round in 1..=args.rounds {
+    for round in 1..=args.takes.rounds {
         for load in &loads {
             for (side, _) in sides.iter_mut().filter(|(_, loads)| loads.contains(load)) {
-                progress.step(&format!("round {round} of {}: {} {}", args.rounds, side.name(), load.name()));
-                takes.push(side.take(round, *load, args.duration, args)?);
+                progress.step(&format!("round {round} of {}: {} {}", args.takes.rounds, side.name(), load.name()));
+                takes.push(side.take(round, *load, args.takes.duration, args)?);
             }
         }
     }
     let figures = Figures::new(takes, &sides[0].0);
     figures.fill(&mut report, args);
-    report.finish(&args.output)
+    report.finish(&args.common.output)
 }
 
 fn loads(args: &FanoutArgs) -> Vec<Load> {

@@ -26,7 +26,7 @@ impl Side {
     /// Joins all subscribers and the publisher.
     pub(super) fn join(mut target: Target, args: &FanoutArgs, progress: &mut Progress) -> Result<Self, Error> {
         let topics = TopicPattern::new(&args.topic, usize::MAX);
-        target.join(&args.target, &topics, args.subscribers + 1, None, progress)?;
+        target.join(&args.common.target, &topics, args.subscribers + 1, None, progress)?;
         let publisher = args.subscribers;
         let audience = Audience::new(target.fleet.config(), args.subscribers, topics.topic(0), args.event.clone());
         Ok(Self { target, audience, publisher })
@@ -63,7 +63,7 @@ impl Side {
                 self.publish(intended, args);
             }
             let over = valve.is_shut() && self.audience.under_way() == 0;
-            if over || Instant::now() > valve.give_up_at(args.drain) {
+            if over || Instant::now() > valve.give_up_at(args.takes.drain) {
                 break;
             }
             if self.target.fleet.backlog(self.publisher) > MAX_BACKLOG {
