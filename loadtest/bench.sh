@@ -20,10 +20,14 @@ stop_gateway() {
 }
 trap 'stop_gateway; rm -rf "$work"' EXIT
 
-# Relays without presence, which is on in `gateway dev` and would be measured too.
+# Presence only where it is measured: everywhere else it would be measured too.
 cat >"$work/gateway.toml" <<'TOML'
 [socket]
 check_origin = false
+[[channel]]
+topic = "presence:*"
+join = "open"
+presence = true
 [[channel]]
 topic = "*"
 join = "open"
@@ -68,6 +72,8 @@ scenario "fan-out to 1000: 20 messages a second, and 4 in flight, beside a bare 
     fanout --subscribers 1000 --rate 20 --in-flight 4 --with-floor --pin --max-ratio 1.3 --min-coalescing-gain 2.5
 scenario "echo: heartbeats and their replies, beside a bare write loop" \
     echo --connections 100 --rate 1000 --via heartbeat --with-floor --pin
+scenario "presence: 1000 clients join a topic at once and see each other" \
+    presence --rounds 5 --join-payload '{"user_id":"user-{n}"}' --max-seconds 1 --max-cpu-seconds 0.25
 
 if ((${#failed[@]})); then
     printf 'failed: %s\n' "${failed[@]}" >&2

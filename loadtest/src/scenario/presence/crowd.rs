@@ -215,3 +215,70 @@ impl Handler for Crowd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::Endpoint;
+
+    /// Four clients of one topic on two nodes, all joined and shown to each other.
+    fn together() -> Crowd {
+        let node = |port: u16| Endpoint::parse(&format!("ws://127.0.0.1:{port}/s"), Vsn::V2).unwrap();
+        let endpoints = Endpoints::one(node(1)).and(node(2));
+        let config = FleetConfig { endpoints, vsn: Vsn::V2, heartbeat: Duration::ZERO, sources: Vec::new() };
+        let layout = Layout { nodes: 2, clients: 4, topics: 1, per_connection: 1 };
+        let mut crowd = Crowd::new(layout, &config, "t");
+        crowd.begin(Phase::Together(true), "1");
+        (0..4).for_each(|channel| crowd.enters(channel));
+        for id in 0..4 {
+            hears(&mut crowd, id, r#"["1","1","t","phx_reply",{"status":"ok","response":{}}]"#);
+            assert!(!crowd.is_done());
+            let all: Vec<String> = (0..4).map(|n| format!(r#""u{n}":{{"metas":[{{"phx_ref":"r{n}"}}]}}"#)).collect();
+            hears(&mut crowd, id, &format!(r#"["1",null,"t","presence_state",{{{}}}]"#, all.join(",")));
+        }
+        assert!(crowd.is_done() && crowd.answered == 4 && crowd.differing() == 0);
+        crowd
+    }
+
+    fn hears(crowd: &mut Crowd, id: ConnectionId, text: &str) {
+        crowd.on_event(id, Event::Text(text.as_bytes()), &mut Vec::new());
+    }
+
+    fn leaves(gone: &[usize]) -> String {
+        let gone: Vec<String> = gone.iter().map(|n| format!(r#""u{n}":{{"metas":[{{"phx_ref":"r{n}"}}]}}"#)).collect();
+        format!(r#"[null,null,"t","presence_diff",{{"joins":{{}},"leaves":{{{}}}}}]"#, gone.join(","))
+    }
+
+    #[test]
+    fn those_who_stay_wait_until_they_see_each_other_only() {
+        let mut crowd = together();
+        crowd.begin(Phase::Apart, "leave1");
+        (2..4).for_each(|channel| crowd.leaves(channel));
+        hears(&mut crowd, 0, &leaves(&[2, 3]));
+        assert!(!crowd.is_done());
+        hears(&mut crowd, 3, &leaves(&[2, 3]));
+        hears(&mut crowd, 1, &leaves(&[3]));
+        assert_eq!((crowd.is_done(), crowd.differing()), (false, 3));
+        hears(&mut crowd, 1, &leaves(&[2]));
+        assert!(crowd.is_done());
+        assert_eq!((crowd.traffic.states, crowd.traffic.diffs, crowd.faults), (4, 4, Faults::default()));
+    }
+
+    #[test]
+    fn the_first_connection_that_is_lost_tells_which_node_was_killed() {
+        let mut crowd = together();
+        crowd.begin(Phase::Bereft(None), "");
+        assert!(!crowd.is_done());
+        for id in [1, 3] {
+            crowd.on_event(id, Event::Gone("reset".to_owned()), &mut Vec::new());
+            assert_eq!((crowd.is_done(), crowd.wanted), (false, 2));
+        }
+        hears(&mut crowd, 0, &leaves(&[1, 3]));
+        hears(&mut crowd, 2, &leaves(&[3, 1]));
+        assert!(crowd.is_done() && crowd.take_failure().is_none());
+        crowd.on_event(2, Event::Gone("reset".to_owned()), &mut Vec::new());
+        assert!(crowd.take_failure().is_some());
+    }
+}
