@@ -48,8 +48,10 @@ for i = first, #ARGV, 2 do
     put[#put + 1] = ARGV[i + 1]
   end
 end
+local gone, named = {}, {}
 local function drop(field)
-  if redis.call('HDEL', hash, field) == 1 then dropped[#dropped + 1] = field end
+  if not named[field] then gone[#gone + 1] = field end
+  named[field] = true
 end
 for i = 10, claims - 1 do drop(ARGV[i]) end
 if whole and not said then
@@ -57,6 +59,15 @@ if whole and not said then
   for _, field in ipairs(redis.call('HKEYS', hash)) do
     if string.sub(field, 1, #node + 1) == node .. ':' and not kept[field] then drop(field) end
   end
+end
+-- Each command is an event that wakes all pods: one HDEL, and below one HSET, unless there is too much for one.
+for i = 1, #gone, 4000 do
+  local last, here = math.min(i + 3999, #gone), {}
+  for offset, value in ipairs(redis.call('HMGET', hash, unpack(gone, i, last))) do
+    if value then here[#here + 1] = gone[i + offset - 1] end
+  end
+  if #here > 0 then redis.call('HDEL', hash, unpack(here)) end
+  for _, field in ipairs(here) do dropped[#dropped + 1] = field end
 end
 if ARGV[5] == '1' and not said then
   fields[#fields + 1] = 's'
@@ -71,12 +82,12 @@ for _, part in ipairs(put) do change[#change + 1] = part end
 redis.call('RPUSH', list, table.concat(change, '\n'))
 redis.call('LTRIM', list, -ARGV[7], -1)
 redis.call('PEXPIRE', list, ARGV[6])
+fields[#fields + 1] = 'v'
+fields[#fields + 1] = version
+for _, part in ipairs(fields) do put[#put + 1] = part end
 for i = 1, #put, 4000 do
   redis.call('HSET', hash, unpack(put, i, math.min(i + 3999, #put)))
 end
-fields[#fields + 1] = 'v'
-fields[#fields + 1] = version
-redis.call('HSET', hash, unpack(fields))
 if redis.call('HLEN', hash) <= 4 then
   redis.call('PEXPIRE', hash, ARGV[6])
 elseif redis.call('PTTL', hash) > 0 then
