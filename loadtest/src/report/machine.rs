@@ -8,6 +8,8 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) cpu: String,
     pub(crate) kernel: String,
+    /// Of the last minute, when the run began: what it shared the cores with. More than the cores, and seconds say little.
+    pub(crate) load_average: f64,
 }
 
 impl Machine {
@@ -21,6 +23,11 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             cpu: model.unwrap_or_default().to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            load_average: read("/proc/loadavg")
+                .split(' ')
+                .next()
+                .and_then(|load| load.parse().ok())
+                .unwrap_or_default(),
         }
     }
 }

@@ -116,8 +116,9 @@ impl Report {
 
     /// The human report.
     pub(super) fn text(&self) -> String {
-        let Machine { cores, cpu, kernel } = &self.machine;
-        let mut lines = vec![format!("{} on {cores} cores ({cpu}, Linux {kernel})", self.scenario)];
+        let Machine { cores, cpu, kernel, load_average } = &self.machine;
+        let mut lines =
+            vec![format!("{} on {cores} cores ({cpu}, Linux {kernel}, load average {load_average})", self.scenario)];
         for section in &self.sections {
             lines.push(String::new());
             lines.push(section.title.clone());
