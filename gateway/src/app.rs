@@ -9,7 +9,7 @@ use std::time::Duration;
 use prometheus::Registry as MetricRegistry;
 use thiserror::Error;
 
-use crate::auth::{CheckOrigin, Origin};
+use crate::auth::{CheckOrigin, Origin, TokenMetrics, Verifier, VerifierError};
 use crate::builtin::{RelaySocket, relay_routes};
 use crate::channel::{ChannelMetrics, Endpoint};
 use crate::clock::Clock;
@@ -44,6 +44,9 @@ pub enum StartError {
     /// The Redis settings cannot be used.
     #[error(transparent)]
     Redis(#[from] redis::SettingsError),
+    /// Tokens cannot be verified with the keys of the configuration.
+    #[error(transparent)]
+    Auth(#[from] VerifierError),
     /// Metrics of one name twice.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -112,8 +115,10 @@ impl Builder {
     /// When an address cannot be bound, or Redis cannot be used.
     pub async fn start(self) -> Result<Gateway, StartError> {
         let Self { config, mut mounts, configured, dev, hooks } = self;
+        let metrics = telemetry::registry()?;
+        let verifier = verifier(&config, &metrics)?;
         if configured {
-            mounts.extend(config.sockets().map(|socket| configured_mount(socket, &config.channels, dev)));
+            mounts.extend(config.sockets().map(|socket| configured_mount(socket, &config, verifier.as_ref(), dev)));
         }
         let head_timeout = config.limits.handshake_timeout;
         let bind = |address| Listener::bind(address, head_timeout).map_err(|error| StartError::Listen(address, error));
@@ -122,7 +127,6 @@ impl Builder {
         let public_addr = local(&public, config.listen.public);
         let internal_addr = local(&internal, config.listen.internal);
 
-        let metrics = telemetry::registry()?;
         let (tasks, connections, readiness) = (Tasks::new(), Tasks::new(), Readiness::new());
         // What channels need until the last of them has ended.
         let background = Tasks::new();
@@ -143,6 +147,9 @@ impl Builder {
         });
         let sweep_period = sweep_period(&mounts);
         let (budget, clock) = (Arc::clone(&services.budget), services.clock);
+        if let Some(verifier) = verifier {
+            background.spawn_until_stop(async move { verifier.keep_fresh().await });
+        }
         background.spawn_until_stop(sweep(Arc::clone(&registry), budget, clock, sweep_period));
 
         let acceptor = Acceptor { services, tasks: tasks.clone(), connections: connections.clone() };
@@ -315,7 +322,14 @@ pub(crate) async fn connect_redis(config: &Config) -> Result<RedisClient, StartE
     Ok(RedisClient { pubsub, tasks })
 }
 
-fn configured_mount(socket: &config::Socket, channels: &[config::Channel], dev: bool) -> Mount {
+/// What verifies tokens, where the configuration has `[auth]`.
+fn verifier(config: &Config, metrics: &MetricRegistry) -> Result<Option<Arc<Verifier>>, StartError> {
+    let metrics = TokenMetrics::register(metrics)?;
+    let Some(auth) = &config.auth else { return Ok(None) };
+    Ok(Some(Arc::new(Verifier::with_metrics(auth, metrics)?)))
+}
+
+fn configured_mount(socket: &config::Socket, config: &Config, verifier: Option<&Arc<Verifier>>, dev: bool) -> Mount {
     let check_origin = match &socket.check_origin {
         config::CheckOrigin::Off => CheckOrigin::Off,
         // Development is open to all programs of this machine and to their pages, not to every page on the web.
@@ -324,7 +338,11 @@ fn configured_mount(socket: &config::Socket, channels: &[config::Channel], dev: 
         config::CheckOrigin::Conn => CheckOrigin::Conn,
         config::CheckOrigin::List(entries) => CheckOrigin::List(entries.clone()),
     };
-    let mount = Mount::new(socket.path.as_str(), RelaySocket::new(socket.id.clone()), relay_routes(channels))
+    let mut relay = RelaySocket::new(socket.id.clone());
+    if let (Some(verifier), Some(auth)) = (verifier, &config.auth) {
+        relay = relay.tokens(Arc::clone(verifier), auth.required);
+    }
+    let mount = Mount::new(socket.path.as_str(), relay, relay_routes(&config.channels))
         .check_origin(check_origin)
         .idle_timeout(socket.idle_timeout)
         .max_frame_size(socket.max_frame_size)

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::socket::UserId;
+use crate::auth::Identity;
 use crate::channel::{Context, Outcome, Reply, TrackError};
 use crate::clock::unix_seconds;
 use crate::presence::{self, Meta, PresenceError};
@@ -41,12 +42,15 @@ impl Attendance {
     /// Reads the join params. Too large: none.
     pub(super) fn of_join(params: &Payload, cx: &Context) -> Option<Self> {
         let mut params: Map<String, Value> = params.parse().unwrap_or_default();
-        let key = match params.get("user_id") {
+        let sub = cx.client().assign::<Identity>().map(|identity| identity.sub().into());
+        let param = match params.get("user_id") {
             Some(Value::String(user)) if !user.is_empty() => Some(user.as_str().into()),
             Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Some(number.to_string().into()),
             _ => None,
         };
-        let key: Box<str> = key
+        // Who has a token is who it says; a param would let one show as another.
+        let key: Box<str> = sub
+            .or(param)
             .or_else(|| cx.client().assign::<UserId>().map(|UserId(user)| user.clone()))
             .unwrap_or_else(|| cx.client().uuid().to_string().into());
         let meta = match params.remove("meta") {
@@ -61,6 +65,11 @@ impl Attendance {
     pub(super) fn begin(&mut self, cx: &mut Context) -> Result<(), PresenceError> {
         let meta = stamped(std::mem::take(&mut self.meta), None);
         cx.presence().track_now(&self.key, meta).map(drop)
+    }
+
+    /// The client may not be shown any more.
+    pub(super) fn end(&self, cx: &mut Context) {
+        cx.presence().untrack(&self.key);
     }
 
     /// Does what the client asks for, and answers.

@@ -2,7 +2,9 @@
 //! configuration.
 
 mod attendance;
+mod permit;
 mod relay;
+mod renewal;
 mod socket;
 
 pub use relay::relay_routes;

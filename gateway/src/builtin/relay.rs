@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
 use super::attendance::Attendance;
+use super::permit::permit;
+use super::renewal::{ACCESS_TOKEN, renew};
+use crate::auth::Rights;
 use crate::channel::{
-    Call, Context, Finished, HandlerResult, Instance, JoinError, JoinResult, JoinStep, Outcome, Reply, Router, Step,
+    Call, Context, Finished, HandlerResult, Info, Instance, JoinError, JoinResult, JoinStep, Outcome, Renewed, Reply,
+    Router, Step,
 };
-use crate::config::{self, ClientEvents, Recipients};
+use crate::config::{self, ClientEvents, Join, Recipients};
 use crate::wire::{Payload, Reason, is_reserved_event};
 
 /// The event by which a client changes its own presence.
@@ -15,6 +19,7 @@ pub fn relay_routes(channels: &[config::Channel]) -> Router {
     let mut router = Router::new();
     for channel in channels {
         let rules = Arc::new(Rules {
+            join: channel.join,
             client_events: channel.client_events.clone(),
             to: channel.broadcast_to,
             presence: channel.presence,
@@ -27,6 +32,7 @@ pub fn relay_routes(channels: &[config::Channel]) -> Router {
 
 /// What the clients of a pattern may do.
 struct Rules {
+    join: Join,
     client_events: ClientEvents,
     to: Recipients,
     presence: bool,
@@ -44,15 +50,21 @@ struct Relay {
 }
 
 impl Relay {
+    fn rights(&self, cx: &Context) -> Rights {
+        permit(self.rules.join, cx.client(), cx.topic())
+    }
+
     fn push(&self, event: &str, payload: Payload, cx: &mut Context) -> Outcome {
         if event == PRESENCE {
             return match &self.attendance {
+                Some(_) if !self.rights(cx).presence => refuse(Reason::Forbidden),
                 Some(attendance) => attendance.change(&payload, cx),
                 None => refuse(Reason::PresenceDisabled),
             };
         }
         // A client that could send the protocol's own events could close the channels of all others.
-        if is_reserved_event(event) || !self.rules.client_events.allows(event) {
+        let relayed = !is_reserved_event(event) && self.rules.client_events.allows(event);
+        if !relayed || !self.rights(cx).broadcast {
             return refuse(Reason::Forbidden);
         }
         if !payload.is_object_or_binary() {
@@ -76,15 +88,32 @@ impl Relay {
     }
 
     fn after_join(&mut self, cx: &mut Context) -> HandlerResult {
-        if let Some(attendance) = &mut self.attendance {
+        let may_be_shown = self.rights(cx).presence;
+        if let Some(attendance) = self.attendance.as_mut().filter(|_| may_be_shown) {
             attendance.begin(cx)?;
         }
         Ok(Outcome::NoReply)
+    }
+
+    /// The client has another token: it may have lost its place here, or among those who are shown.
+    fn renewed(&self, cx: &mut Context) -> Outcome {
+        let rights = self.rights(cx);
+        if !rights.join {
+            return Outcome::Stop(None);
+        }
+        if let Some(attendance) = self.attendance.as_ref().filter(|_| !rights.presence) {
+            attendance.end(cx);
+        }
+        Outcome::NoReply
     }
 }
 
 impl Instance for Relay {
     fn join(mut self: Box<Self>, params: Payload, mut cx: Box<Context>) -> JoinStep {
+        if !self.rights(&cx).join {
+            let refused = JoinError::Refused(Reason::Unauthorized.payload());
+            return Step::Done(Finished { instance: self, cx, result: Err(refused) });
+        }
         if !self.rules.presence {
             return Step::Done(Finished { instance: self, cx, result: Ok(Payload::empty()) });
         }
@@ -96,12 +125,23 @@ impl Instance for Relay {
 
     fn call(mut self: Box<Self>, call: Call, mut cx: Box<Context>) -> Step {
         let result = match call {
+            Call::In { event, payload } if &*event == ACCESS_TOKEN => {
+                return Step::Running(Box::pin(async move {
+                    let result = Ok(renew(&payload, cx.client()).await);
+                    Finished { instance: self, cx, result }
+                }));
+            }
+            Call::Info(info) if is_renewal(&info) => Ok(self.renewed(&mut cx)),
             Call::In { event, payload } => Ok(self.push(&event, payload, &mut cx)),
             Call::AfterJoin => self.after_join(&mut cx),
             Call::Out(_) | Call::Info(_) | Call::Terminate(_) => Ok(Outcome::NoReply),
         };
         Step::Done(Finished { instance: self, cx, result })
     }
+}
+
+fn is_renewal(info: &Info) -> bool {
+    info.downcast_ref::<Renewed>().is_some()
 }
 
 fn refuse(reason: Reason) -> Outcome {

@@ -1,23 +1,29 @@
 use std::any::{Any, TypeId};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// Values that the connect callback leaves for the channels of the socket, one of each type.
 ///
-/// It is set up once, at connect, and only read afterwards. An empty one owns no memory.
+/// It is set up once, at connect, and only read afterwards. An empty one owns no memory, and another only what it holds:
+/// there is one for each connection, with few values.
 #[derive(Default)]
-pub struct Assigns(BTreeMap<TypeId, Box<dyn Any + Send + Sync>>);
+pub struct Assigns(Vec<(TypeId, Box<dyn Any + Send + Sync>)>);
 
 impl Assigns {
     /// Puts a value in the place of its type and returns the one that was there.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> Option<T> {
-        let old = self.0.insert(TypeId::of::<T>(), Box::new(value))?;
-        old.downcast().ok().map(|old| *old)
+        let (of_type, value) = (TypeId::of::<T>(), Box::new(value));
+        if let Some((_, place)) = self.0.iter_mut().find(|(other, _)| *other == of_type) {
+            return std::mem::replace(place, value).downcast().ok().map(|old| *old);
+        }
+        self.0.reserve_exact(1);
+        self.0.push((of_type, value));
+        None
     }
 
     /// The value of a type.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+        let of_type = TypeId::of::<T>();
+        self.0.iter().find(|(other, _)| *other == of_type)?.1.downcast_ref()
     }
 }
 

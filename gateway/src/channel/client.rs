@@ -1,13 +1,14 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::assigns::Assigns;
 use super::endpoint::Endpoint;
+use super::expiry::Expiry;
 use super::outcome::Info;
 use crate::outbox::Outbox;
 use crate::pubsub::Received;
@@ -58,6 +59,7 @@ pub struct Client {
     outbox: Arc<Outbox>,
     mail: Mutex<Mailbox>,
     uuid: OnceLock<Uuid>,
+    expiry: Expiry,
 }
 
 /// What waits for the channels of a connection, in the order in which it came.
@@ -78,8 +80,10 @@ impl Client {
         transport: Transport,
         endpoint: Endpoint,
         outbox: Arc<Outbox>,
+        expires_at: Option<u64>,
     ) -> Self {
-        Self { id, assigns, vsn, transport, endpoint, outbox, mail: Mutex::default(), uuid: OnceLock::new() }
+        let (mail, uuid, expiry) = (Mutex::default(), OnceLock::new(), Expiry::new(expires_at));
+        Self { id, assigns, vsn, transport, endpoint, outbox, mail, uuid, expiry }
     }
 
     /// The socket id that the connect callback gave, shared by all sockets of one user.
@@ -110,6 +114,21 @@ impl Client {
     /// What carries the connection.
     pub fn transport(&self) -> Transport {
         self.transport
+    }
+
+    /// When the connection ends unless it is renewed; none where it has no end.
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.expiry.at()
+    }
+
+    /// Lets the connection last until then. Every channel of the client gets [`super::Renewed`] as a message.
+    pub fn renew_until(&self, at: SystemTime) {
+        self.expiry.renew(at);
+        self.outbox.wake();
+    }
+
+    pub(crate) fn expiry(&self) -> &Expiry {
+        &self.expiry
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {

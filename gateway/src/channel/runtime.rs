@@ -108,11 +108,25 @@ impl Channels {
 
     /// Hands out what came for the channels from elsewhere.
     pub(crate) fn collect_mail(&mut self) {
+        if self.env.client.expiry().take_renewed() {
+            for slot in &mut self.slots {
+                slot.renewed(&mut self.env);
+            }
+            self.active = true;
+        }
         for (key, mail) in self.env.client.take_mail() {
             if let Some(slot) = self.slots.iter_mut().find(|slot| slot.key == key) {
                 slot.mail(mail, &mut self.env);
                 self.active = true;
             }
+        }
+    }
+
+    /// Tells the client, on each topic once, that its connection is about to end.
+    pub(crate) fn warn_of_expiry(&mut self, now: u64) {
+        let Some(seconds) = self.env.client.expiry().seconds_left(now) else { return };
+        for slot in &mut self.slots {
+            slot.warn_of_expiry(seconds, &self.env);
         }
     }
 

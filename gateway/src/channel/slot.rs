@@ -3,6 +3,8 @@
 //! `joining -> subscribing -> idle <-> busy -> done`. A slot whose channel has ended for the client (`ending`) still runs
 //! what is under way and then `terminate`, until its grace is over.
 
+mod frames;
+
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -14,7 +16,6 @@ use tokio::time::Sleep;
 use super::client::{ChannelKey, MAX_WAITING, Mail};
 use super::context::Context;
 use super::env::{Env, Event};
-use super::handle;
 use super::inbox::{Inbox, MAX_MESSAGES, Queued};
 use super::instance::{Call, Finished, Instance, Running, Step, poll_caught};
 use super::outcome::{ChannelError, Ended, HandlerResult, JoinError, JoinResult, Outcome, Reply};
@@ -23,8 +24,8 @@ use super::replies::{PendingJoin, Replies};
 use super::router::Route;
 use super::subscribing::{Subscribing, subscriber, subscribing};
 use super::timers::Timers;
-use crate::pubsub::{Interest, Publication, SubscriberId, Subscription, Unavailable};
-use crate::wire::{Name, Outgoing, Payload, Reason, Ref};
+use crate::pubsub::{Interest, SubscriberId, Subscription, Unavailable};
+use crate::wire::{Payload, Reason, Ref};
 
 enum State {
     Joining(Running<JoinResult>),
@@ -46,6 +47,8 @@ pub(super) struct Slot {
     replies: Replies,
     timers: Timers,
     subscription: Option<Subscription>,
+    /// Whether its client was told that the connection is about to end.
+    warned: bool,
     /// Set when the channel has ended for the client: when it is dropped at the latest.
     ending: Option<Pin<Box<Sleep>>>,
 }
@@ -64,6 +67,7 @@ impl Slot {
             replies: Replies::default(),
             timers: Timers::default(),
             subscription: None,
+            warned: false,
             ending: None,
         }
     }
@@ -327,22 +331,6 @@ impl Slot {
         }
     }
 
-    fn reply(&mut self, reference: Option<Ref>, waits_for: Option<Publication>, reply: Reply, env: &Env) {
-        let Some(reference) = reference else {
-            return tracing::debug!(topic = &*self.topic, ?reply, "there is no message to reply to");
-        };
-        if self.replies.is_empty() && waits_for.is_none() {
-            return self.reply_as(&self.push_ref, &reference, &reply, env);
-        }
-        self.replies.push(reference, waits_for, reply);
-    }
-
-    fn poll_replies(&mut self, task: &mut TaskContext<'_>, env: &Env) {
-        while let Some((reference, reply)) = self.replies.poll_next(task) {
-            self.reply_as(&self.push_ref, &reference, &reply, env);
-        }
-    }
-
     /// A callback failed or panicked: only this channel ends, and its client rejoins (row 139).
     fn crashed(&mut self, env: &mut Env, error: Option<&ChannelError>) {
         tracing::error!(topic = &*self.topic, ?error, "a channel crashed");
@@ -371,21 +359,5 @@ impl Slot {
     /// The topic is free for the client again.
     fn ended(&self, env: &mut Env) {
         env.events.push_back(Event::Ended(self.key));
-    }
-
-    fn announce_end(&self, join_ref: &Ref, event: &str, payload: &Payload, env: &Env) {
-        let ended = Outgoing::Ended { join_ref, topic: &self.topic, event, payload };
-        if let Err(error) = handle::queue(&env.client, ended) {
-            tracing::debug!(topic = &*self.topic, %error, "the end of a channel could not be told");
-        }
-    }
-
-    fn reply_as(&self, join_ref: &Ref, reference: &Ref, reply: &Reply, env: &Env) {
-        let topic = &Name::from(&*self.topic);
-        let (status, response) = (reply.status(), &reply.response);
-        let reply = Outgoing::Reply { join_ref, reference, topic, status, response };
-        if let Err(error) = handle::queue(&env.client, reply) {
-            tracing::error!(topic = &*self.topic, %error, "a reply could not be encoded");
-        }
     }
 }

@@ -53,7 +53,7 @@ impl Connection {
         let metrics = crate::presence::Metrics::register(&registry).unwrap();
         let presence = Presence::memory(&pubsub, &crate::config::Presence::default(), metrics, &tasks);
         let (endpoint, assigns) = (Endpoint::new(pubsub, presence), Assigns::default());
-        let client = Client::new(None, assigns, Vsn::V2, Transport::WebSocket, endpoint, Arc::clone(&outbox));
+        let client = Client::new(None, assigns, Vsn::V2, Transport::WebSocket, endpoint, Arc::clone(&outbox), None);
         let metrics = Arc::new(ChannelMetrics::register(&registry).unwrap());
         let client = Arc::new(client);
         let channels = Channels::new(Arc::clone(&client), metrics, 100, Duration::from_secs(5));

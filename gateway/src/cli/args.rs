@@ -1,11 +1,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::config::{Flags, Secret};
+use crate::config::{Flags, Secret, TopicPattern, parse_duration};
 use crate::pubsub::IdempotencyKey;
 
 /// A realtime gateway that speaks Phoenix Channels.
@@ -64,6 +66,8 @@ pub enum Command {
     Publish(PublishArgs),
     /// Print who is present in a topic: one line of JSON
     Presence(TopicArgs),
+    /// Print a token for development, signed by the shared secret in `[auth]` or by a private key
+    Token(TokenArgs),
     /// Print the broadcasts of a topic as JSON lines, as they come
     Tail(TopicArgs),
 }
@@ -112,6 +116,29 @@ pub struct TopicArgs {
     pub api: ApiArgs,
 }
 
+/// What `token` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TokenArgs {
+    /// The user
+    #[arg(long)]
+    pub sub: String,
+    /// How long it is good, such as 90s, 15m or 24h
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    pub ttl: Duration,
+    /// A topic or pattern that it grants, such as 'room:*'; may be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = parse_pattern)]
+    pub channel: Vec<String>,
+    /// A further claim, such as role=admin or 'roles=["a"]': JSON, else text; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_claim)]
+    pub claim: Vec<(String, Value)>,
+    /// Sign with this private key (PEM, PKCS #8) instead of the configured secret
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The name of that key
+    #[arg(long, requires = "key")]
+    pub kid: Option<String>,
+}
+
 /// How a command reaches a running gateway when no Redis URL is given.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ApiArgs {
@@ -129,6 +156,15 @@ fn parse_json(text: &str) -> Result<Box<RawValue>, String> {
 
 fn parse_idempotency_key(text: &str) -> Result<IdempotencyKey, String> {
     IdempotencyKey::new(text).ok_or_else(|| "expected 1 to 255 bytes".to_owned())
+}
+
+fn parse_pattern(text: &str) -> Result<String, String> {
+    text.parse::<TopicPattern>().map_err(|error| error.to_string()).map(|pattern| pattern.text())
+}
+
+fn parse_claim(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
 }
 
 fn parse_api_url(text: &str) -> Result<Url, String> {

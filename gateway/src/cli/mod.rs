@@ -11,6 +11,7 @@ mod publish;
 mod run;
 mod serve;
 mod tail;
+mod token;
 
-pub use args::{ApiArgs, Args, Command, DoctorArgs, GlobalArgs, PublishArgs, ServeArgs, TopicArgs};
+pub use args::{ApiArgs, Args, Command, DoctorArgs, GlobalArgs, PublishArgs, ServeArgs, TokenArgs, TopicArgs};
 pub use run::run;

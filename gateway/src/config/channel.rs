@@ -31,6 +31,28 @@ pub struct Channel {
 pub enum Join {
     /// Everybody.
     Open,
+    /// Who connected with a token.
+    Authenticated,
+    /// Who has a grant for the topic in its token (the claim `channels`).
+    Granted,
+}
+
+impl Join {
+    /// Whether it asks for what only a token says.
+    pub fn needs_token(self) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Authenticated | Self::Granted => true,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Authenticated => "authenticated",
+            Self::Granted => "granted",
+        }
+    }
 }
 
 /// Which events clients may broadcast; the others are answered with an error.
@@ -150,12 +172,7 @@ impl Channel {
     pub(super) fn print(&self, out: &mut Printer) {
         out.section("[[channel]]");
         out.text("topic", &self.topic.text());
-        out.text(
-            "join",
-            match self.join {
-                Join::Open => "open",
-            },
-        );
+        out.text("join", self.join.as_str());
         match &self.client_events {
             ClientEvents::All => out.list("client_events", ["*"].into_iter()),
             ClientEvents::Only(events) => out.list("client_events", events.iter().map(String::as_str)),
@@ -174,10 +191,13 @@ impl Channel {
 fn parse_join(text: &str) -> Result<Join, String> {
     match text {
         "open" => Ok(Join::Open),
-        "authenticated" | "granted" | "member" | "webhook" => {
-            Err(format!("is not available yet: \"{text}\"; this version knows \"open\""))
+        "authenticated" => Ok(Join::Authenticated),
+        "granted" => Ok(Join::Granted),
+        "member" | "webhook" => {
+            let known = "this version knows \"open\", \"authenticated\" and \"granted\"";
+            Err(format!("is not available yet: \"{text}\"; {known}"))
         }
-        _ => Err("must be \"open\"".to_owned()),
+        _ => Err("must be \"open\", \"authenticated\" or \"granted\"".to_owned()),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
-use super::keys::{LISTS, keys_of, nearest_key, nearest_table};
+use super::keys::{is_list, keys_of, nearest_key, nearest_table};
 use super::section::{Entry, Section, Value};
 use super::sources::Sources;
 
@@ -52,30 +52,49 @@ struct File {
 
 impl File {
     fn table(&self, name: &str, value: &DeValue<'_>, at: Place, sources: &mut Sources) -> Result<(), ConfigError> {
-        if keys_of(name).is_none() {
+        // A list within a section has a name with a dot, which no table at the top has.
+        if keys_of(name).is_none() || name.contains('.') {
             let nearest = nearest_table(name).to_owned();
             return Err(ConfigError::UnknownKey { key: name.to_owned(), nearest, place: at });
         }
-        let wrong = |problem: String| ConfigError::Invalid { key: name.to_owned(), problem, place: at.clone() };
-        if LISTS.iter().any(|(list, _)| *list == name) {
-            let items = value.as_array().ok_or_else(|| wrong(format!("must be a list of tables: write [[{name}]]")))?;
-            for (index, item) in items.iter().enumerate() {
-                let table = item.get_ref().as_table().ok_or_else(|| wrong("must hold only tables".to_owned()))?;
-                let mut section = Section::new(format!("{name}[{index}]"), self.place(Some(item.span())));
-                self.entries(name, table, &mut section)?;
-                sources.push(name, section);
-            }
-            Ok(())
-        } else {
-            let table = value.as_table().ok_or_else(|| wrong(format!("must be one table: write [{name}]")))?;
-            self.entries(name, table, sources.section(name))
+        if is_list(name) {
+            return self.list(name, value, &at, sources);
         }
+        let table = value.as_table().ok_or_else(|| ConfigError::Invalid {
+            key: name.to_owned(),
+            problem: format!("must be one table: write [{name}]"),
+            place: at.clone(),
+        })?;
+        for (key, value) in table {
+            let list = format!("{name}.{}", key.get_ref());
+            if is_list(&list) {
+                self.list(&list, value.get_ref(), &self.place(Some(key.span())), sources)?;
+            }
+        }
+        let section = sources.section(name);
+        section.stands_at(at);
+        self.entries(name, table, section)
+    }
+
+    fn list(&self, name: &str, value: &DeValue<'_>, at: &Place, sources: &mut Sources) -> Result<(), ConfigError> {
+        let wrong = |problem: String| ConfigError::Invalid { key: name.to_owned(), problem, place: at.clone() };
+        let items = value.as_array().ok_or_else(|| wrong(format!("must be a list of tables: write [[{name}]]")))?;
+        for (index, item) in items.iter().enumerate() {
+            let table = item.get_ref().as_table().ok_or_else(|| wrong("must hold only tables".to_owned()))?;
+            let mut section = Section::new(format!("{name}[{index}]"), self.place(Some(item.span())));
+            self.entries(name, table, &mut section)?;
+            sources.push(name, section);
+        }
+        Ok(())
     }
 
     fn entries(&self, name: &str, table: &DeTable<'_>, section: &mut Section) -> Result<(), ConfigError> {
         for (key, value) in table {
             let place = self.place(Some(key.span()));
             let key = key.get_ref().as_ref();
+            if is_list(&format!("{name}.{key}")) {
+                continue;
+            }
             if !keys_of(name).is_some_and(|keys| keys.contains(&key)) {
                 let (near_table, near_key) = nearest_key(name, key);
                 let nearest = format!("{near_table}.{near_key}");

@@ -1,12 +1,13 @@
 //! Which keys exist, and which known key an unknown one was meant to be.
 
-use super::{api, channel, drain, limits, listen, log, presence, redis, socket};
+use super::{api, auth, channel, drain, limits, listen, log, presence, redis, socket};
 
 /// The tables that occur once, in the order of the documentation, with their keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("listen", listen::KEYS),
     ("redis", redis::KEYS),
     ("socket", socket::KEYS),
+    ("auth", auth::KEYS),
     ("limits", limits::KEYS),
     ("presence", presence::KEYS),
     ("drain", drain::KEYS),
@@ -15,7 +16,13 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
 ];
 
 /// The tables that occur any number of times; only a file can hold them.
-pub(super) const LISTS: [(&str, &[&str]); 2] = [("mount", socket::KEYS), ("channel", channel::KEYS)];
+pub(super) const LISTS: [(&str, &[&str]); 3] =
+    [("mount", socket::KEYS), ("auth.key", auth::KEY_KEYS), ("channel", channel::KEYS)];
+
+/// Whether this is a list: it stands in the file as `[[name]]`.
+pub(super) fn is_list(name: &str) -> bool {
+    LISTS.iter().any(|(list, _)| *list == name)
+}
 
 /// The keys of a section or list; `None` when there is no such table.
 pub(super) fn keys_of(table: &str) -> Option<&'static [&'static str]> {

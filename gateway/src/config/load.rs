@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::api::Api;
+use super::auth::Auth;
 use super::channel::Channel;
 use super::drain::Drain;
 use super::environment::Environment;
@@ -70,11 +71,13 @@ impl Config {
         if channels.is_empty() && mode == Mode::Dev {
             channels.push(Channel::open_to_all());
         }
+        let auth_keys = std::mem::take(&mut sources.auth_keys);
         let config = Self {
             listen: Listen::read(sources.section("listen"), mode)?,
             redis: Redis::read(sources.section("redis"), environment)?,
             socket,
             mounts,
+            auth: Auth::read(sources.section("auth"), &auth_keys, environment)?,
             limits: Limits::read(sources.section("limits"))?,
             presence: Presence::read(sources.section("presence"))?,
             drain: Drain::read(sources.section("drain"))?,

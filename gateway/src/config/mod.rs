@@ -8,6 +8,7 @@
 //! [`Config::redacted_toml`]; no input makes loading panic.
 
 mod api;
+mod auth;
 mod channel;
 mod drain;
 mod environment;
@@ -36,6 +37,7 @@ mod units;
 mod validate;
 
 pub use api::Api;
+pub use auth::{Algorithm, Auth, AuthKey, KeyMaterial};
 pub use channel::{Channel, ClientEvents, InvalidPattern, Join, Recipients, TopicPattern};
 pub use drain::Drain;
 pub use environment::{Environment, process_environment};
@@ -52,3 +54,5 @@ pub use redis::{Redis, RedisUrl};
 pub use secret::Secret;
 pub use settings::Config;
 pub use socket::{MountPath, Socket};
+
+pub(crate) use units::parse_duration;

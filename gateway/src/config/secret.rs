@@ -77,7 +77,8 @@ impl Secret {
     }
 }
 
-fn read_file(path: &str) -> Result<String, String> {
+/// The text of a file that a setting names, without the line end; at most 64 KiB.
+pub(super) fn read_file(path: &str) -> Result<String, String> {
     let unreadable = |error: std::io::Error| format!("refers to the file {path}, which can't be read: {error}");
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;

@@ -29,6 +29,16 @@ impl Section {
         Self { name: name.into(), place, entries: BTreeMap::new() }
     }
 
+    /// Notes where the table stands, for messages, and that it does.
+    pub(super) fn stands_at(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// Whether anybody gave the table or a value of it.
+    pub(super) fn is_given(&self) -> bool {
+        self.place != Place::Default || !self.entries.is_empty()
+    }
+
     /// Sets a value; a later source wins over an earlier one.
     pub(super) fn set(&mut self, key: &str, entry: Entry) {
         self.entries.insert(key.to_owned(), entry);

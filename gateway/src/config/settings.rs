@@ -1,4 +1,5 @@
 use super::api::Api;
+use super::auth::Auth;
 use super::channel::Channel;
 use super::drain::Drain;
 use super::limits::Limits;
@@ -20,6 +21,8 @@ pub struct Config {
     pub socket: Socket,
     /// `[[mount]]`: further sockets beside `socket`.
     pub mounts: Vec<Socket>,
+    /// `[auth]`, if the configuration has it: without it nobody needs a token.
+    pub auth: Option<Auth>,
     /// `[limits]`
     pub limits: Limits,
     /// `[presence]`
@@ -48,6 +51,10 @@ impl Config {
         self.redis.print(&mut out);
         self.socket.print("[socket]", &mut out);
         self.mounts.iter().for_each(|mount| mount.print("[[mount]]", &mut out));
+        match &self.auth {
+            Some(auth) => auth.print(&mut out),
+            None => Auth::print_absent(&mut out),
+        }
         self.limits.print(&mut out);
         self.presence.print(&mut out);
         self.drain.print(&mut out);

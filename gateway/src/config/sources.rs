@@ -2,7 +2,7 @@
 
 use super::environment::Environment;
 use super::error::{ConfigError, Place};
-use super::keys::{SECTIONS, keys_of, nearest_key, nearest_table, variable};
+use super::keys::{SECTIONS, is_list, keys_of, nearest_key, nearest_table, variable};
 use super::mode::Flags;
 use super::section::{Entry, Section, Value};
 
@@ -15,13 +15,14 @@ pub(super) struct Sources {
     /// In the order of [`SECTIONS`].
     sections: Vec<Section>,
     pub(super) mounts: Vec<Section>,
+    pub(super) auth_keys: Vec<Section>,
     pub(super) channels: Vec<Section>,
 }
 
 impl Sources {
     pub(super) fn new() -> Self {
         let sections = SECTIONS.iter().map(|(name, _)| Section::new(*name, Place::Default)).collect();
-        Self { sections, mounts: Vec::new(), channels: Vec::new() }
+        Self { sections, mounts: Vec::new(), auth_keys: Vec::new(), channels: Vec::new() }
     }
 
     /// One of [`SECTIONS`], by name.
@@ -30,10 +31,11 @@ impl Sources {
         &mut self.sections[index.expect("callers pass the name of a section in SECTIONS")]
     }
 
-    /// Adds one `[[mount]]` or `[[channel]]`.
+    /// Adds one table of a list.
     pub(super) fn push(&mut self, list: &str, section: Section) {
         match list {
             "mount" => self.mounts.push(section),
+            "auth.key" => self.auth_keys.push(section),
             _ => self.channels.push(section),
         }
     }
@@ -73,14 +75,16 @@ impl Sources {
 fn unknown_variable(table: &str, key: &str, name: &str) -> ConfigError {
     let (table, key) = (table.to_ascii_lowercase(), key.to_ascii_lowercase());
     let place = Place::Environment(name.to_owned());
-    if matches!(table.as_str(), "mount" | "channel") {
-        let problem = format!("can't be set by a variable: write [[{table}]] in the file");
-        return ConfigError::Invalid { key: table, problem, place };
+    let dotted = format!("{table}.{key}");
+    let list = if is_list(&dotted) { &dotted } else { &table };
+    if is_list(list) {
+        let problem = format!("can't be set by a variable: write [[{list}]] in the file");
+        return ConfigError::Invalid { key: list.clone(), problem, place };
     }
     // With an unknown section, the key is looked for in the section that was probably meant.
     let meant = if keys_of(&table).is_some() { table.as_str() } else { nearest_table(&table) };
     let nearest = match nearest_key(meant, &key) {
-        ("mount" | "channel", _) => nearest_key("socket", "path"),
+        (table, _) if is_list(table) => nearest_key("socket", "path"),
         found => found,
     };
     ConfigError::UnknownKey { key: name.to_owned(), nearest: variable(nearest.0, nearest.1), place }

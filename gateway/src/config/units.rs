@@ -18,7 +18,7 @@ const SIZES: [(&str, u64); 8] = [
 const LONGEST: u64 = 365 * 24 * 3_600_000;
 
 /// `250ms`, `60s`, `10m` or `1h`: a whole number and a unit.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let milliseconds = parse(text, &DURATIONS)
         .ok_or("must be a whole number with a unit, such as \"250ms\", \"60s\", \"10m\" or \"1h\"")?;
     if milliseconds > LONGEST {

@@ -12,6 +12,9 @@ pub(super) fn validate(config: &Config, mode: Mode) -> Result<(), ConfigError> {
     different_ports(config.listen.public, config.listen.internal)?;
     different_paths(config)?;
     leases_outlast_heartbeats(&config.presence)?;
+    if mode != Mode::Client {
+        tokens_can_be_checked(config)?;
+    }
     if mode == Mode::Serve {
         hosts_are_known(config)?;
         if config.channels.is_empty() {
@@ -53,6 +56,19 @@ fn leases_outlast_heartbeats(presence: &Presence) -> Result<(), ConfigError> {
         return refuse("`presence.coalesce` must be shorter than `presence.heartbeat`");
     }
     Ok(())
+}
+
+/// Nobody could ever join.
+fn tokens_can_be_checked(config: &Config) -> Result<(), ConfigError> {
+    let needing = config.channels.iter().find(|channel| channel.join.needs_token());
+    match needing {
+        Some(channel) if config.auth.is_none() => refuse(format!(
+            "the topics {:?} are for clients with a token, but there is no [auth] to check tokens with: add it, or let \
+             everybody join with `join = \"open\"`",
+            channel.topic.text()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Without a host, `check_origin = true` has nothing to compare with and would let every page in.

@@ -39,11 +39,14 @@ pub enum CloseReason {
     /// The client reads too slowly, or the pod's outbox budget was exceeded and this connection held the most.
     #[error("the client reads too slowly")]
     SlowConsumer,
+    /// The token with which the client connected has ended, and was not renewed.
+    #[error("the token has expired")]
+    TokenExpired,
 }
 
 impl CloseReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ClientClosed,
         Self::ClientGone,
         Self::IdleTimeout,
@@ -55,6 +58,7 @@ impl CloseReason {
         Self::Disconnected,
         Self::Draining,
         Self::SlowConsumer,
+        Self::TokenExpired,
     ];
 
     /// The code of the close frame; none is sent when the client is gone or closed itself.
@@ -69,6 +73,7 @@ impl CloseReason {
             Self::Disconnected => Some(1001),
             Self::Draining => Some(1012),
             Self::SlowConsumer => Some(1013),
+            Self::TokenExpired => Some(4001),
         }
     }
 
@@ -86,6 +91,7 @@ impl CloseReason {
             Self::Disconnected => "disconnected",
             Self::Draining => "draining",
             Self::SlowConsumer => "slow_consumer",
+            Self::TokenExpired => "token_expired",
         }
     }
 

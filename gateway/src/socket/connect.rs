@@ -2,14 +2,16 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::time::SystemTime;
 
-use http::HeaderMap;
-use http::Uri;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 use thiserror::Error;
 
 use super::params::Params;
-use crate::channel::Assigns;
+use crate::auth::TokenRefused;
+use crate::channel::{Assigns, seconds};
 
 /// Decides who may connect, as a Phoenix `UserSocket` does. Its own fields are what the application knows about all
 /// connections.
@@ -60,6 +62,8 @@ impl<S: Socket> AnySocket for S {
 pub struct Accepted {
     pub(crate) id: Option<Box<str>>,
     pub(crate) assigns: Assigns,
+    /// Seconds since 1970.
+    pub(crate) expires_at: Option<u64>,
 }
 
 impl Accepted {
@@ -81,6 +85,14 @@ impl Accepted {
         self.assigns.insert(value);
         self
     }
+
+    /// Ends the connection then, with code 4001, unless it is renewed ([`crate::Client::renew_until`]). 60 seconds before,
+    /// the client gets `token_expiring` with `{"expires_in": seconds}` on each of its topics.
+    #[must_use]
+    pub fn expires_at(mut self, at: SystemTime) -> Self {
+        self.expires_at = Some(seconds(at));
+        self
+    }
 }
 
 /// The client may not connect. It is answered 403 with an empty body, unless the mount answers the reason
@@ -89,22 +101,35 @@ impl Accepted {
 #[error("the connection is refused")]
 pub struct ConnectError {
     reason: Option<Box<str>>,
+    token: Option<TokenRefused>,
 }
 
 impl ConnectError {
     /// Refuses without a reason.
     pub fn refused() -> Self {
-        Self { reason: None }
+        Self { reason: None, token: None }
     }
 
     /// Refuses with a reason for the mount's refusal handler; it is not shown to the client by itself.
     pub fn reason(reason: impl Into<Box<str>>) -> Self {
-        Self { reason: Some(reason.into()) }
+        Self { reason: Some(reason.into()), token: None }
     }
 
     /// The reason, if there is one.
     pub fn as_reason(&self) -> Option<&str> {
         self.reason.as_deref()
+    }
+
+    /// What was wrong with the token, if that is why.
+    pub fn token(&self) -> Option<TokenRefused> {
+        self.token
+    }
+}
+
+/// The client is told 403; the log and the metrics are told more.
+impl From<TokenRefused> for ConnectError {
+    fn from(token: TokenRefused) -> Self {
+        Self { reason: None, token: Some(token) }
     }
 }
 
@@ -160,6 +185,15 @@ impl<'a> ConnectInfo<'a> {
     /// The token that came as a subprotocol, decoded (row 39).
     pub fn auth_token(&self) -> Option<&str> {
         self.auth_token
+    }
+
+    /// The token of the first header `Authorization`, if that is `Bearer TOKEN`. Empty when it is not text.
+    pub fn bearer_token(&self) -> Option<&str> {
+        let value = self.parts.headers.get(AUTHORIZATION)?.as_bytes();
+        let (scheme, token) =
+            value.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))?;
+        debug_assert_eq!(scheme.len(), 7);
+        Some(std::str::from_utf8(token).unwrap_or_default().trim_matches(' '))
     }
 }
 

@@ -9,7 +9,7 @@ use super::mount::Mount;
 use super::registry::Registry;
 use super::session::{Effect, Session};
 use crate::channel::{ChannelMetrics, Channels, Client, Endpoint};
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_seconds};
 use crate::outbox::{Budget, Outbox, Packet};
 use crate::wire::{Name, Opcode, Outgoing, Payload, Reason, Ref};
 
@@ -74,11 +74,14 @@ impl Driver {
         loop {
             let events = self.channels.poll(task);
             if events.is_empty() {
-                return;
+                break;
             }
             let mut effects = Vec::new();
             self.session.on_events(events, self.mount.router(), &mut effects);
             self.perform(effects);
+        }
+        if self.client.expiry().is_near() {
+            self.channels.warn_of_expiry(unix_seconds());
         }
     }
 

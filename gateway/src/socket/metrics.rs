@@ -23,19 +23,21 @@ pub(crate) enum ConnectResult {
     TokenRefused,
     SubprotocolRefused,
     VsnRefused,
+    Unauthorized,
     Refused,
     Crashed,
     Draining,
 }
 
 impl ConnectResult {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Accepted,
         Self::BadRequest,
         Self::OriginRefused,
         Self::TokenRefused,
         Self::SubprotocolRefused,
         Self::VsnRefused,
+        Self::Unauthorized,
         Self::Refused,
         Self::Crashed,
         Self::Draining,
@@ -49,6 +51,7 @@ impl ConnectResult {
             Self::TokenRefused => "token",
             Self::SubprotocolRefused => "subprotocol",
             Self::VsnRefused => "vsn",
+            Self::Unauthorized => "unauthorized",
             Self::Refused => "refused",
             Self::Crashed => "crashed",
             Self::Draining => "draining",

@@ -3,17 +3,19 @@ use std::time::Duration;
 
 use super::close::CloseReason;
 use super::registry::{Entry, Registry};
-use crate::clock::Clock;
+use crate::channel::Due;
+use crate::clock::{Clock, unix_seconds};
 use crate::outbox::Budget;
 
-/// Looks after all connections from one place, so that none needs a timer: closes the idle ones, and the ones that hold
-/// the most when the pod's outbox budget is exceeded. Runs until it is dropped.
+/// Looks after all connections from one place, so that none needs a timer: closes the idle ones, those whose time
+/// is over, and the ones that hold the most when the pod's outbox budget is exceeded. Runs until it is dropped.
 pub(crate) async fn sweep(registry: Arc<Registry>, budget: Arc<Budget>, clock: Clock, period: Duration) {
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         close_idle(&registry, clock.now_ms());
+        close_expired(&registry, unix_seconds());
         shed(&registry, budget.excess());
     }
 }
@@ -23,6 +25,16 @@ fn close_idle(registry: &Registry, now_ms: u64) {
         if entry.is_idle(now_ms) {
             entry.close(CloseReason::IdleTimeout);
         }
+    });
+}
+
+/// By the clock on the wall, as tokens are: a connection ends within a second after its token.
+fn close_expired(registry: &Registry, now: u64) {
+    registry.for_each(|entry| match entry.client().expiry().due(now) {
+        Due::Nothing => {}
+        // Its task tells the client.
+        Due::Warning => entry.client().outbox().wake(),
+        Due::End => entry.close(CloseReason::TokenExpired),
     });
 }
 

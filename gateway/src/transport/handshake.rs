@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use thiserror::Error;
 
-use crate::auth::Origin;
+use crate::auth::{Origin, TokenRefused};
 use crate::socket::{Accepted, ConnectError, ConnectInfo, ConnectResult, Mount, Params, Refusal};
 use crate::websocket::handshake::{UpgradeError, accept};
 use crate::wire::Vsn;
@@ -39,6 +39,8 @@ pub(super) enum Rejection {
     Subprotocol,
     #[error("the vsn is not supported")]
     Vsn,
+    #[error("{0}")]
+    Unauthorized(TokenRefused),
     #[error("the application refused the connection")]
     Refused(Option<Refusal>),
     #[error("the connect callback panicked")]
@@ -56,9 +58,12 @@ impl Rejection {
             Self::Method => (StatusCode::BAD_REQUEST, String::new()),
             Self::NotAnUpgrade(error) => (StatusCode::BAD_REQUEST, error.to_string()),
             Self::Refused(Some(refusal)) => (refusal.status, refusal.body.clone()),
-            Self::Origin | Self::Token | Self::Subprotocol | Self::Vsn | Self::Refused(None) => {
-                (StatusCode::FORBIDDEN, String::new())
-            }
+            Self::Origin
+            | Self::Token
+            | Self::Subprotocol
+            | Self::Vsn
+            | Self::Unauthorized(_)
+            | Self::Refused(None) => (StatusCode::FORBIDDEN, String::new()),
             Self::Crashed => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
         }
@@ -71,6 +76,7 @@ impl Rejection {
             Self::Token => ConnectResult::TokenRefused,
             Self::Subprotocol => ConnectResult::SubprotocolRefused,
             Self::Vsn => ConnectResult::VsnRefused,
+            Self::Unauthorized(_) => ConnectResult::Unauthorized,
             Self::Refused(_) => ConnectResult::Refused,
             Self::Crashed => ConnectResult::Crashed,
             Self::Draining => ConnectResult::Draining,
@@ -111,7 +117,10 @@ pub(super) async fn check(
     let vsn = vsn.map_err(|_| Rejection::Vsn)?;
     let info = ConnectInfo::new(parts, peer, offered.token.as_deref());
     let accepted = mount.connect(&params, &info).await;
-    let accepted = accepted.map_err(|error: ConnectError| Rejection::Refused(mount.refusal(&error)))?;
+    let accepted = accepted.map_err(|error: ConnectError| match error.token() {
+        Some(reason) => Rejection::Unauthorized(reason),
+        None => Rejection::Refused(mount.refusal(&error)),
+    })?;
     let accept_key = accept(&parts.headers)?;
     Ok(Agreed { accept_key, subprotocol, vsn, accepted })
 }

@@ -18,7 +18,7 @@ use super::connection::Connection;
 use super::handshake::{Agreed, Rejection, check};
 use crate::channel::{Client, Transport};
 use crate::lifecycle::Tasks;
-use crate::socket::{ConnectResult, Entry, Mount, Registration, Services};
+use crate::socket::{Accepted, ConnectResult, Entry, Mount, Registration, Services};
 use crate::websocket::handshake::UpgradeError;
 
 /// What the routes of the sockets need.
@@ -96,7 +96,8 @@ async fn upgrade(
 fn register(agreed: Agreed, mount: &Mount, services: &Services) -> (Arc<Client>, Registration) {
     let Agreed { vsn, accepted, .. } = agreed;
     let (endpoint, outbox) = (services.endpoint.clone(), services.outbox(mount.max_frame_size));
-    let client = Client::new(accepted.id, accepted.assigns, vsn, Transport::WebSocket, endpoint, outbox);
+    let Accepted { id, assigns, expires_at } = accepted;
+    let client = Client::new(id, assigns, vsn, Transport::WebSocket, endpoint, outbox, expires_at);
     let client = Arc::new(client);
     let entry = Entry::new(Arc::clone(&client), mount.idle_timeout, services.clock.now_ms());
     (client, services.registry.register(Arc::new(entry)))

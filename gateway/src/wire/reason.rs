@@ -4,6 +4,8 @@ use super::payload::Payload;
 /// others of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
+    /// A client needs a token that allows it, or a better one.
+    Unauthorized,
     /// A client may not do this at all.
     Forbidden,
     /// Redis is away or too slow; what was asked for may still have happened.
@@ -30,6 +32,7 @@ impl Reason {
     /// As it stands on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::Unavailable => "unavailable",
             Self::InvalidPayload => "invalid_payload",

@@ -1,0 +1,188 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, AlgorithmFamily, Validation, decode};
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::claims::{Claims, RawClaims};
+use super::jwks::{Jwks, Timing};
+use super::key::{InvalidKey, Key};
+use super::metrics::TokenMetrics;
+use super::refused::TokenRefused;
+use super::signature;
+use crate::clock::unix_seconds;
+use crate::config::Auth;
+
+/// The longest token in bytes. What a browser can send in a handshake is not much more.
+const LARGEST_TOKEN: usize = 8 * 1024;
+
+/// Tokens cannot be verified as the configuration asks.
+#[derive(Debug, Error)]
+pub enum VerifierError {
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    /// The client for the keys of the identity provider cannot be set up.
+    #[error("keys cannot be fetched from `auth.jwks_url`: {0}")]
+    Client(String),
+}
+
+/// Verifies tokens as `[auth]` says.
+#[derive(Debug)]
+pub struct Verifier {
+    keys: Vec<Key>,
+    jwks: Option<Jwks>,
+    rules: Validation,
+    metrics: TokenMetrics,
+}
+
+/// What is believed of a token before it is verified: which key to look for.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<Value>,
+}
+
+impl Verifier {
+    /// With the keys of the configuration. Those of a `jwks_url` come by [`Verifier::keep_fresh`].
+    ///
+    /// # Errors
+    /// When a key cannot be used.
+    pub fn new(config: &Auth) -> Result<Self, VerifierError> {
+        Self::with_timing(config, TokenMetrics::new(), Timing::USUAL)
+    }
+
+    /// One that counts for the metrics page.
+    pub(crate) fn with_metrics(config: &Auth, metrics: TokenMetrics) -> Result<Self, VerifierError> {
+        Self::with_timing(config, metrics, Timing::USUAL)
+    }
+
+    pub(super) fn with_timing(config: &Auth, metrics: TokenMetrics, timing: Timing) -> Result<Self, VerifierError> {
+        signature::install();
+        let short = config.hs256_secret.as_ref().map(|secret| Key::of_secret(None, Algorithm::HS256, secret.expose()));
+        let keys = config.keys.iter().map(Key::of_config).collect::<Result<Vec<_>, _>>()?;
+        let jwks = match &config.jwks_url {
+            Some(url) => Some(Jwks::new(url.clone(), timing, metrics.clone()).map_err(VerifierError::Client)?),
+            None => None,
+        };
+        Ok(Self { keys: keys.into_iter().chain(short).collect(), jwks, rules: rules(config), metrics })
+    }
+
+    /// Keeps the keys of the identity provider fresh; runs until it is dropped. Returns at once where there is none.
+    pub async fn keep_fresh(&self) {
+        if let Some(jwks) = &self.jwks {
+            jwks.keep_fresh().await;
+        }
+    }
+
+    /// What a token says, if it is good. Waits only when its key is unknown and an identity provider may have it: at
+    /// most 3 seconds.
+    ///
+    /// # Errors
+    /// Why it is not. That is for the log and not for the client.
+    pub async fn verify(&self, token: &str) -> Result<Claims, TokenRefused> {
+        let verified = self.check(token).await;
+        if let Err(reason) = &verified {
+            self.refused(*reason);
+        }
+        verified
+    }
+
+    /// Counts a refusal that was found elsewhere.
+    pub(crate) fn refused(&self, reason: TokenRefused) {
+        self.metrics.refused(reason);
+    }
+
+    async fn check(&self, token: &str) -> Result<Claims, TokenRefused> {
+        if token.len() > LARGEST_TOKEN {
+            return Err(TokenRefused::TooLarge);
+        }
+        let header = read_header(token)?;
+        let algorithm: Algorithm = header.alg.parse().map_err(|_| TokenRefused::Algorithm)?;
+        let kid = header.kid.as_deref();
+        let Some(jwks) = self.jwks.as_ref().filter(|_| algorithm.family() != AlgorithmFamily::Hmac) else {
+            return self.try_keys(token, kid, algorithm, &[]);
+        };
+        let known = jwks.snapshot();
+        let verdict = self.try_keys(token, kid, algorithm, &known.keys);
+        let is_named = |kid: &str| known.keys.iter().chain(&self.keys).any(|key| key.kid.as_deref() == Some(kid));
+        let may_come = match (&verdict, kid) {
+            (Err(TokenRefused::UnknownKey | TokenRefused::Signature), Some(kid)) => !is_named(kid),
+            (Err(TokenRefused::UnknownKey), None) => known.keys.is_empty(),
+            _ => false,
+        };
+        if !may_come {
+            return verdict;
+        }
+        match jwks.after(&known).await {
+            Some(newer) => self.try_keys(token, kid, algorithm, &newer.keys),
+            None => verdict,
+        }
+    }
+
+    /// Verifies with the keys that fit: by name if both have one, and always by algorithm.
+    fn try_keys(
+        &self,
+        token: &str,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        fetched: &[Key],
+    ) -> Result<Claims, TokenRefused> {
+        let rules = Validation { algorithms: vec![algorithm], ..self.rules.clone() };
+        let named = |key: &Key| kid.is_some() && key.kid.as_deref() == kid;
+        let mut verdict = match self.keys.iter().chain(fetched).find(|key| named(key)) {
+            Some(key) if key.algorithm != algorithm => TokenRefused::Algorithm,
+            _ => TokenRefused::UnknownKey,
+        };
+        for key in self.keys.iter().chain(fetched).filter(|key| key.fits(kid, algorithm)) {
+            match decode::<RawClaims>(token, &key.decoding, &rules) {
+                Ok(token) => return self.accept(token.claims),
+                Err(error) => match TokenRefused::of(&error) {
+                    TokenRefused::Signature => verdict = TokenRefused::Signature,
+                    reason => return Err(reason),
+                },
+            }
+        }
+        Err(verdict)
+    }
+
+    fn accept(&self, claims: RawClaims) -> Result<Claims, TokenRefused> {
+        let mut claims = Claims::try_from(claims)?;
+        // Taken although its time is over, because clocks differ: then until it would not be taken any more.
+        if claims.exp <= unix_seconds() {
+            claims.exp = claims.exp.saturating_add(self.rules.leeway);
+        }
+        Ok(claims)
+    }
+}
+
+fn rules(config: &Auth) -> Validation {
+    let mut rules = Validation::new(Algorithm::HS256);
+    rules.leeway = config.leeway.as_secs();
+    rules.validate_nbf = true;
+    let mut required = vec!["exp", "sub"];
+    // Where a value is expected, a token without one is refused, too.
+    if !config.issuer.is_empty() {
+        rules.set_issuer(&config.issuer);
+        required.push("iss");
+    }
+    if !config.audience.is_empty() {
+        rules.set_audience(&config.audience);
+        required.push("aud");
+    }
+    rules.set_required_spec_claims(&required);
+    rules
+}
+
+fn read_header(token: &str) -> Result<Header, TokenRefused> {
+    let mut parts = token.split('.');
+    let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Err(TokenRefused::Malformed);
+    };
+    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenRefused::Malformed)?;
+    let header: Header = serde_json::from_slice(&header).map_err(|_| TokenRefused::Malformed)?;
+    // What is critical would have to be understood (RFC 7515, 4.1.11), and no extension is.
+    if header.crit.is_some() { Err(TokenRefused::Malformed) } else { Ok(header) }
+}

@@ -1,0 +1,70 @@
+//! What a slot tells its client.
+
+use std::task::Context as TaskContext;
+
+use serde_json::json;
+
+use super::Slot;
+use crate::pubsub::Publication;
+use crate::wire::{Name, Outgoing, Payload, Ref};
+
+use super::super::client::Mail;
+use super::super::env::Env;
+use super::super::expiry::Renewed;
+use super::super::handle;
+use super::super::outcome::{Info, Reply};
+
+/// What a client gets on each topic before its connection ends.
+const TOKEN_EXPIRING: &str = "token_expiring";
+
+impl Slot {
+    pub(super) fn reply(&mut self, reference: Option<Ref>, waits_for: Option<Publication>, reply: Reply, env: &Env) {
+        let Some(reference) = reference else {
+            return tracing::debug!(topic = &*self.topic, ?reply, "there is no message to reply to");
+        };
+        if self.replies.is_empty() && waits_for.is_none() {
+            return self.reply_as(&self.push_ref, &reference, &reply, env);
+        }
+        self.replies.push(reference, waits_for, reply);
+    }
+
+    pub(super) fn poll_replies(&mut self, task: &mut TaskContext<'_>, env: &Env) {
+        while let Some((reference, reply)) = self.replies.poll_next(task) {
+            self.reply_as(&self.push_ref, &reference, &reply, env);
+        }
+    }
+
+    pub(super) fn announce_end(&self, join_ref: &Ref, event: &str, payload: &Payload, env: &Env) {
+        let ended = Outgoing::Ended { join_ref, topic: &self.topic, event, payload };
+        if let Err(error) = handle::queue(&env.client, ended) {
+            tracing::debug!(topic = &*self.topic, %error, "the end of a channel could not be told");
+        }
+    }
+
+    pub(super) fn reply_as(&self, join_ref: &Ref, reference: &Ref, reply: &Reply, env: &Env) {
+        let topic = &Name::from(&*self.topic);
+        let (status, response) = (reply.status(), &reply.response);
+        let reply = Outgoing::Reply { join_ref, reference, topic, status, response };
+        if let Err(error) = handle::queue(&env.client, reply) {
+            tracing::error!(topic = &*self.topic, %error, "a reply could not be encoded");
+        }
+    }
+
+    /// The client's connection ends in so many seconds.
+    pub(in super::super) fn warn_of_expiry(&mut self, seconds: u64, env: &Env) {
+        if self.warned || self.subscription.is_none() {
+            return;
+        }
+        self.warned = true;
+        let payload = Payload::from(json!({ "expires_in": seconds }));
+        if let Err(error) = handle::push(&env.client, &self.push_ref, &self.topic, TOKEN_EXPIRING, &payload) {
+            tracing::debug!(topic = &*self.topic, %error, "a warning could not be encoded");
+        }
+    }
+
+    /// The client was renewed: the channel may want to look at its rights.
+    pub(in super::super) fn renewed(&mut self, env: &mut Env) {
+        self.warned = false;
+        self.mail(Mail::Info(Info::new(Renewed)), env);
+    }
+}
