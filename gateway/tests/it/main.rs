@@ -9,6 +9,7 @@ mod support;
 
 mod api_document;
 mod api_pods;
+mod bad_credentials;
 mod broadcast;
 mod command_line;
 mod conformance_page;
@@ -50,5 +51,8 @@ mod rejoin;
 mod replies;
 mod serialization;
 mod timers;
+mod token_expiry;
+mod token_keys;
+mod token_rights;
 mod two_pods;
 mod waiting;

@@ -57,6 +57,11 @@ impl TestGateway {
         Self::with_builder(&format!("{off}{on}"), Builder::mount_configured).await
     }
 
+    /// The sockets and relays of a configuration.
+    pub(crate) async fn configured(toml: &str) -> Self {
+        Self::with_builder(toml, Builder::mount_configured).await
+    }
+
     pub(crate) fn public(&self) -> SocketAddr {
         self.gateway.public_addr()
     }
