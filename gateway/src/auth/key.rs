@@ -112,3 +112,51 @@ fn element_and_rest(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     };
     rest.split_at_checked(length)
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    const RSA_PEM: &str = include_str!("../../tests/it/keys/rsa.test-only.pub.pem");
+    const PRIVATE: &str = include_str!("../../tests/it/keys/rsa.test-only.pem");
+
+    fn pem(der: &[u8]) -> String {
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
+    }
+
+    #[test]
+    fn a_key_is_taken_for_its_own_algorithm_only() {
+        let p256 = pem(&[P256, &[4; 65]].concat());
+        let p384 = pem(&[P384, &[4; 97]].concat());
+        let ed25519 = pem(&[ED25519, &[4; 32]].concat());
+        let keys = [(RSA_PEM, "RS256"), (RSA_PEM, "PS512"), (&p256, "ES256"), (&p384, "ES384"), (&ed25519, "EdDSA")];
+        for (pem, algorithm) in keys {
+            for (_, other) in keys {
+                let fits = other == algorithm || pem == RSA_PEM && ["RS256", "PS512"].contains(&other);
+                assert_eq!(read_pem(pem, other.parse().unwrap()).is_ok(), fits, "{algorithm} for {other}");
+            }
+            assert!(read_pem(pem, Algorithm::HS256).is_err(), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_public_key_is_refused() {
+        let whole = SubjectPublicKeyInfoDer::from_pem_slice(RSA_PEM.as_bytes()).unwrap();
+        let refused = |pem: &str| read_pem(pem, Algorithm::RS256).map(drop).unwrap_err();
+        assert!(refused(PRIVATE).contains("private"));
+        assert!(refused("").contains("no -----BEGIN PUBLIC KEY-----"));
+        assert!(refused(&RSA_PEM.replace("PUBLIC KEY", "CERTIFICATE")).contains("no -----BEGIN PUBLIC KEY-----"));
+        for length in 0..whole.len() {
+            assert!(refused(&pem(&whole[..length])).contains("another algorithm"), "{length}");
+        }
+        assert!(refused(&pem(&[&whole[..], &[0]].concat())).contains("another algorithm"));
+        // A modulus of 128 bytes.
+        let key = [&b"\x30\x81\x88\x02\x81\x80"[..], &[7; 128], b"\x02\x03\x01\x00\x01"].concat();
+        let bits = [&b"\x03\x81\x8c\x00"[..], &key].concat();
+        let small = [&b"\x30\x81\x9e"[..], RSA, &bits].concat();
+        assert!(refused(&pem(&small)).contains("2048"), "{}", refused(&pem(&small)));
+    }
+}

@@ -99,6 +99,24 @@ describe("tokens made by others", () => {
   }
 });
 
+test("gateway token signs with a private key, as its kind says", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "gateway-auth-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = (alg) => join(folder, `${alg}.pem`);
+  const algorithms = ["RS256", "ES256", "ES384", "EdDSA"];
+  for (const alg of algorithms) await writeFile(file(alg), KEYS[alg].publicKey.export({ type: "spki", format: "pem" }));
+  const keys = algorithms.map((alg) => `[[auth.key]]\nkid = "my ${alg}"\nalg = "${alg}"\npublic_key_file = "${file(alg)}"\n`);
+  const { gateway } = await serve(t, () => `audience = "app"\n${keys.join("")}`);
+  for (const alg of algorithms) {
+    const key = join(folder, `${alg}.key`);
+    await writeFile(key, KEYS[alg].privateKey.export({ type: "pkcs8", format: "pem" }));
+    const minted = await run(["token", "--key", key, "--kid", `my ${alg}`, "--sub", "alice", "--claim", "aud=app"]).line(/./);
+    assert.equal(JSON.parse(Buffer.from(minted.split(".")[0], "base64url")).alg, alg);
+    const client = await Client.connect(t, gateway, { authToken: minted });
+    await client.join("known:1");
+  }
+});
+
 /** The status that a token is refused with. */
 function refused(gateway, token) {
   const socket = new WebSocket(`${gateway.url}/websocket?vsn=2.0.0&token=${token}`);

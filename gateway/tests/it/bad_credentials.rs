@@ -1,4 +1,4 @@
-//! Bad tokens and bad origins, by every way in: none gets in, and nobody is told why.
+//! Bad tokens by every way in: none gets in, and nobody is told why.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,8 +13,6 @@ async fn gateway() -> TestGateway {
     let hs512 = "x".repeat(64);
     TestGateway::configured(&format!(
         r#"
-        [socket]
-        check_origin = ["https://app.example.com", "https://*.ok.example"]
         [auth]
         hs256_secret = "{SECRET}"
         issuer = "https://id.example.com"
@@ -290,128 +288,4 @@ fn by_subprotocol(token: &str) -> Handshake {
 
 fn by_header(authorization: &str) -> Handshake {
     Handshake::to("/socket/websocket").header("authorization", authorization)
-}
-
-/// A token is looked for in three places and no other; the first of them that holds something counts.
-#[tokio::test]
-async fn of_two_tokens_the_first_source_counts() {
-    let gateway = gateway().await;
-    let (good, bad) = (signed(&claims().to_string()), with("exp", json!(1)));
-    let (offered, bad_offered) = (STANDARD.encode(&good), STANDARD.encode(&bad));
-    let (offered, bad_offered) = (offered.trim_end_matches('='), bad_offered.trim_end_matches('='));
-    let prefix = "base64url.bearer.phx.";
-    let to = |query: &str| Handshake::to(&format!("/socket/websocket?{query}"));
-    let protocols = "sec-websocket-protocol";
-    let bearer = |token: &str| format!("Bearer {token}");
-    for (name, handshake, status) in [
-        (
-            "bad authToken, good param",
-            to(&format!("token={good}")).header(protocols, &format!("phoenix, {prefix}{bad_offered}")),
-            403,
-        ),
-        (
-            "good authToken, bad param",
-            to(&format!("token={bad}")).header(protocols, &format!("phoenix, {prefix}{offered}")),
-            101,
-        ),
-        ("bad param, good header", to(&format!("token={bad}")).header("authorization", &bearer(&good)), 403),
-        ("good param, bad header", to(&format!("token={good}")).header("authorization", &bearer(&bad)), 101),
-        ("empty param, good header", to("token=").header("authorization", &bearer(&good)), 403),
-        (
-            "two authTokens",
-            Handshake::to("/socket/websocket")
-                .header(protocols, &format!("phoenix, {prefix}{offered}, {prefix}{offered}")),
-            403,
-        ),
-        ("the last of two params counts", to(&format!("token={good}&token={bad}")), 403),
-        ("a list", to(&format!("token[]={good}")), 403),
-        ("a map", to(&format!("token[x]={good}")), 403),
-        ("another name", to(&format!("Token={good}&access_token={good}&authToken={good}")), 403),
-        ("nothing", to("vsn=2.0.0"), 403),
-        ("only the user's name", to("user_id=alice&sub=alice"), 403),
-        ("lower case scheme", by_header(&format!("bearer {good}")), 101),
-        ("more space", by_header(&format!("Bearer   {good}")), 101),
-        ("no token", by_header("Bearer"), 403),
-        ("no token, with a space", by_header("Bearer "), 403),
-        ("another scheme", by_header(&format!("Basic {good}")), 403),
-        ("a longer scheme", by_header(&format!("Bearers {good}")), 403),
-        ("no scheme", by_header(&good), 403),
-        ("a list of schemes", by_header(&format!("Bearer {good}, Bearer {good}")), 403),
-        ("not text", by_header("Bearer \u{fc}"), 403),
-        ("the first of two headers", by_header(&bearer(&bad)).header("authorization", &bearer(&good)), 403),
-        ("the header in another case", Handshake::to("/socket/websocket").header("AUTHORIZATION", &bearer(&good)), 101),
-        ("a proxy's header", Handshake::to("/socket/websocket").header("proxy-authorization", &bearer(&good)), 403),
-        ("a cookie", Handshake::to("/socket/websocket").header("cookie", &format!("token={good}")), 403),
-        ("long polling's header", Handshake::to("/socket/websocket").header("x-phoenix-authtoken", &good), 403),
-        ("no upgrade", Handshake::plain("GET", &format!("/socket/websocket?token={bad}")), 403),
-        ("no upgrade, with a good token", Handshake::plain("GET", &format!("/socket/websocket?token={good}")), 400),
-    ] {
-        assert_eq!(handshake.send(gateway.public()).await.status, status, "{name}");
-    }
-}
-
-/// With a good token, from pages that may not.
-#[tokio::test]
-async fn no_bad_origin_gets_in() {
-    let gateway = gateway().await;
-    let good = signed(&claims().to_string());
-    let from = |name: &str, origin: &str| by_param(&good).header(name, origin);
-    for origin in
-        ["https://app.example.com", "https://APP.example.com", "https://ok.example", "https://a.b.ok.example:443"]
-    {
-        assert_eq!(from("origin", origin).send(gateway.public()).await.status, 101, "{origin}");
-    }
-    for origin in [
-        "null",
-        "",
-        "*",
-        "https://",
-        "file://",
-        "file:///app.example.com",
-        "data:text/html,app.example.com",
-        "javascript://app.example.com",
-        "chrome-extension://app.example.com",
-        "http://app.example.com",
-        "wss://app.example.com",
-        "https://app.example.com:444",
-        "https://app.example.com:80",
-        "https://app.example.com.",
-        "https://app.example.com.evil.test",
-        "https://app.example.com@evil.test",
-        "https://app.example.com%2eevil.test",
-        "https://app.example.com%00.evil.test",
-        "https://app.example.comevil.test",
-        "https://evil.test/app.example.com",
-        "https://evil.test?app.example.com",
-        "https://evil.test#app.example.com",
-        "https://evil.test\\@app.example.com",
-        "https://evilapp.example.com",
-        "https://www.app.example.com",
-        "https://example.com",
-        "https://app-example.com",
-        "https://notok.example",
-        "https://-ok.example",
-        "https://ok.example.evil.test",
-        "https://ok.examples",
-        "http://a.ok.example",
-        "https://a.ok.example:8443",
-        "https://аpp.example.com",
-        "https://xn--pp-7bc.example.com",
-        "app.example.com",
-        "//app.example.com",
-        "https://evil.test, https://app.example.com",
-        "https://evil.test https://app.example.com",
-        "https://app.example.com, https://evil.test",
-        "https://127.0.0.1",
-        "https://localhost",
-        "https://[::1]",
-    ] {
-        for name in ["origin", "ORIGIN"] {
-            let answer = from(name, origin).send(gateway.public()).await;
-            assert_eq!((answer.status, answer.body.as_str()), (403, ""), "{origin}");
-        }
-    }
-    // The first header counts.
-    let both = from("origin", "https://evil.test").header("origin", "https://app.example.com");
-    assert_eq!(both.send(gateway.public()).await.status, 403);
 }

@@ -54,5 +54,6 @@ mod timers;
 mod token_expiry;
 mod token_keys;
 mod token_rights;
+mod token_sources;
 mod two_pods;
 mod waiting;

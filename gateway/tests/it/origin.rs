@@ -196,3 +196,62 @@ async fn row_033_each_mount_has_a_rule_of_its_own() {
         assert_eq!(handshake.send(gateway.public()).await.status, status, "{path} {origin}");
     }
 }
+
+/// What looks like an allowed page, and is none.
+#[tokio::test]
+async fn tricks_with_origins_do_not_get_in() {
+    let gateway = gateway_with(list(&["https://app.example.com", "https://*.ok.example"])).await;
+    let allowed =
+        ["https://app.example.com", "https://APP.example.com", "https://ok.example", "https://a.b.ok.example:443"];
+    let refused = [
+        "null",
+        "",
+        "*",
+        "https://",
+        "file://",
+        "file:///app.example.com",
+        "data:text/html,app.example.com",
+        "javascript://app.example.com",
+        "chrome-extension://app.example.com",
+        "http://app.example.com",
+        "wss://app.example.com",
+        "https://app.example.com:444",
+        "https://app.example.com:80",
+        "https://app.example.com.",
+        "https://app.example.com.evil.test",
+        "https://app.example.com@evil.test",
+        "https://app.example.com%2eevil.test",
+        "https://app.example.com%00.evil.test",
+        "https://app.example.comevil.test",
+        "https://evil.test/app.example.com",
+        "https://evil.test?app.example.com",
+        "https://evil.test#app.example.com",
+        "https://evil.test\\@app.example.com",
+        "https://evilapp.example.com",
+        "https://www.app.example.com",
+        "https://example.com",
+        "https://app-example.com",
+        "https://notok.example",
+        "https://-ok.example",
+        "https://ok.example.evil.test",
+        "https://ok.examples",
+        "http://a.ok.example",
+        "https://a.ok.example:8443",
+        "https://аpp.example.com",
+        "https://xn--pp-7bc.example.com",
+        "app.example.com",
+        "//app.example.com",
+        "https://evil.test, https://app.example.com",
+        "https://evil.test https://app.example.com",
+        "https://app.example.com, https://evil.test",
+        "https://127.0.0.1",
+        "https://localhost",
+        "https://[::1]",
+    ];
+    check(&gateway, "gateway.test", &allowed, &refused).await;
+    for (first, second) in [("https://evil.test", "https://app.example.com"), ("null", "https://ok.example")] {
+        // Headers have no case, and the first one counts.
+        let handshake = Handshake::to("/socket/websocket").header("ORIGIN", first).header("Origin", second);
+        assert_eq!(handshake.send(gateway.public()).await.status, 403, "{first}");
+    }
+}

@@ -97,7 +97,8 @@ async fn goes_on(manner: Manner) {
     assert_eq!(connect(&gateway, &token).await, 101);
     provider.behave(manner);
     until(async || {
-        let (strange, known) = tokio::join!(connect(&gateway, &unknown.token_of("mallory")), async {
+        let made_up = unknown.token_of("mallory");
+        let (strange, known) = tokio::join!(connect(&gateway, &made_up), async {
             let began = Instant::now();
             let status = connect(&gateway, &token).await;
             assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod auth;
 mod documents;
 mod garbage;
 mod secrets;
