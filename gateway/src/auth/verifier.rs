@@ -186,3 +186,51 @@ fn read_header(token: &str) -> Result<Header, TokenRefused> {
     // What is critical would have to be understood (RFC 7515, 4.1.11), and no extension is.
     if header.crit.is_some() { Err(TokenRefused::Malformed) } else { Ok(header) }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use proptest::prelude::*;
+    use serde_json::{Map, json};
+
+    use super::super::mint::TokenKey;
+    use super::*;
+    use crate::config::{Config, Mode};
+
+    fn config() -> Auth {
+        let text = "[auth]\nhs256_secret = \"0123456789abcdef0123456789abcdef\"";
+        Config::from_toml(Mode::Client, text).unwrap().auth.unwrap()
+    }
+
+    /// Without a provider nothing is waited for.
+    fn verify(verifier: &Verifier, token: &str) -> Result<Claims, TokenRefused> {
+        verifier.verify(token).now_or_never().unwrap()
+    }
+
+    fn good() -> String {
+        let claims = Map::from_iter([("sub".to_owned(), json!("u")), ("exp".to_owned(), json!(4_000_000_000_u64))]);
+        TokenKey::of_config(&config()).unwrap().sign(&claims).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_of_which_anything_was_changed_is_refused(at in any::<prop::sample::Index>(), by in any::<char>()) {
+            let (verifier, good) = (Verifier::new(&config()).unwrap(), good());
+            prop_assert!(verify(&verifier, &good).is_ok());
+            let at = at.index(good.len());
+            let changed = format!("{}{by}{}", &good[..at], &good[at + 1..]);
+            let longer = format!("{}{by}{}", &good[..at], &good[at..]);
+            prop_assert!(changed == good || verify(&verifier, &changed).is_err(), "{changed}");
+            prop_assert!(verify(&verifier, &longer).is_err(), "{longer}");
+            prop_assert!(verify(&verifier, &good[..at]).is_err());
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".*", parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 3)) {
+            let verifier = Verifier::new(&config()).unwrap();
+            prop_assert!(verify(&verifier, &text).is_err());
+            let encoded: Vec<_> = parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect();
+            prop_assert!(verify(&verifier, &encoded.join(".")).is_err());
+        }
+    }
+}

@@ -43,10 +43,15 @@ impl Expiry {
         }
     }
 
-    /// How many seconds are left, once the end is near.
+    /// How many seconds are left, if the end is near.
     pub(super) fn seconds_left(&self, now: u64) -> Option<u64> {
         let left = self.at.load(Ordering::Relaxed).saturating_sub(now);
-        (left <= WARNING).then_some(left)
+        if left > WARNING {
+            // The sweep saw the old end while it was renewed: the new one is still to be seen.
+            self.near.store(false, Ordering::Release);
+            return None;
+        }
+        Some(left)
     }
 
     pub(super) fn at(&self) -> Option<SystemTime> {

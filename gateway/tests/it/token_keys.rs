@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::support::tokens::{ProviderKey, SECRET, token_of};
-use crate::support::{Handshake, Manner, Provider, TestGateway, metrics, until};
+use crate::support::{Handshake, Manner, Pod, Provider, Scratch, TestGateway, metrics, run, until};
 
 async fn gateway(url: &str) -> TestGateway {
     let auth = format!("[auth]\nhs256_secret = \"{SECRET}\"\njwks_url = \"{url}\"\n");
@@ -132,4 +132,24 @@ async fn a_slow_provider_holds_only_those_whose_key_it_has_and_not_for_long() {
     let answering = async { provider.behave(Provider::keys(&[&key])) };
     let (status, ()) = tokio::join!(waiting, answering);
     assert_eq!(status, 101);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_is_told_before_anything_starts() {
+    let scratch = Scratch::new();
+    let path = |name: &str| format!("{}/tests/it/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+    for (file, algorithm, problem) in [
+        (path("rsa.test-only.pem"), "RS256", "it holds a private key"),
+        (path("rsa.test-only.pub.pem"), "ES256", "it is a key for another algorithm"),
+        (path("README.md"), "RS256", "it holds no -----BEGIN PUBLIC KEY-----"),
+    ] {
+        let key = format!("[[auth.key]]\nalg = \"{algorithm}\"\npublic_key_file = \"{file}\"\n");
+        let config = scratch.file("gateway.toml", &Pod::config(&key));
+        let serve = ["serve", "--config", &config, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"];
+        for arguments in [&["check", "--config", &config][..], &serve] {
+            let ended = run(arguments).await;
+            assert_eq!(ended.code, Some(78), "{ended:?}");
+            assert!(ended.stderr.contains(problem) && ended.stderr.contains(&file), "{ended:?}");
+        }
+    }
 }
