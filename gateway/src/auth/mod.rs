@@ -7,7 +7,7 @@
 //! that stand in a token are not looked at; nothing of a token is logged or told to the client that sent it.
 //!
 //! Invariants: a token that has been accepted is signed by a known key, has not ended, and has a `sub`. No connect waits
-//! longer for an identity provider than [`jwks`](self) says, and known keys are used while it is away.
+//! longer than 3 seconds for an identity provider, and known keys are used while it is away.
 
 mod claims;
 mod fetch;

@@ -32,13 +32,13 @@ async fn warned(client: &mut Client, join_ref: &str, topic: &str) -> i64 {
 #[tokio::test]
 async fn each_topic_is_warned_and_then_the_connection_ends_with_4001() {
     let gateway = gateway().await;
-    let exp = now() + 3;
+    let exp = now() + 4;
     let mut client = connect(&gateway, exp).await;
     client.join("1", "room:1").await;
-    assert!((1..=3).contains(&warned(&mut client, "1", "room:1").await));
+    assert!((1..=4).contains(&warned(&mut client, "1", "room:1").await));
     // Also a topic that is joined when the end is near already.
     client.join("2", "room:2").await;
-    assert!((0..=3).contains(&warned(&mut client, "2", "room:2").await));
+    assert!((0..=4).contains(&warned(&mut client, "2", "room:2").await));
     assert_eq!(client.closed().await, Some(4001));
     assert!((exp..=exp + 2).contains(&now()));
     let page = metrics(gateway.internal()).await;
@@ -48,7 +48,7 @@ async fn each_topic_is_warned_and_then_the_connection_ends_with_4001() {
 #[tokio::test]
 async fn a_renewed_connection_outlives_its_first_token() {
     let gateway = gateway().await;
-    let exp = now() + 2;
+    let exp = now() + 4;
     let (mut renewed, mut left) = (connect(&gateway, exp).await, connect(&gateway, exp).await);
     renewed.join("1", "room:1").await;
     warned(&mut renewed, "1", "room:1").await;
@@ -68,9 +68,9 @@ async fn a_renewed_connection_outlives_its_first_token() {
 #[tokio::test]
 async fn within_the_leeway_a_token_that_has_ended_is_taken_until_it_is_over() {
     let gateway = gateway().await;
-    let mut client = connect(&gateway, now() - 27).await;
+    let mut client = connect(&gateway, now() - 26).await;
     client.join("1", "room:1").await;
-    assert!((0..=3).contains(&warned(&mut client, "1", "room:1").await));
+    assert!((0..=4).contains(&warned(&mut client, "1", "room:1").await));
     assert_eq!(client.closed().await, Some(4001));
 }
 
@@ -110,7 +110,7 @@ impl Channel for Renewing {
 async fn a_socket_of_ones_own_may_end_and_its_channels_may_renew_it() {
     let router = Router::new().channel("room:*", || Renewing).unwrap();
     let gateway = TestGateway::with_mounts([Mount::new("/socket", Brief, router)]).await;
-    let path = format!("/socket/websocket?vsn=2.0.0&seconds={}", now() + 2);
+    let path = format!("/socket/websocket?vsn=2.0.0&seconds={}", now() + 4);
     let (mut brief, mut renewed) = (gateway.connect_to(&path).await, gateway.connect_to(&path).await);
     for (join_ref, topic) in [("1", "room:1"), ("2", "room:2")] {
         renewed.join(join_ref, topic).await;
