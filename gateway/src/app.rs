@@ -10,7 +10,7 @@ use prometheus::Registry as MetricRegistry;
 use thiserror::Error;
 
 use crate::auth::{CheckOrigin, Origin, TokenMetrics, Verifier, VerifierError};
-use crate::builtin::{RelaySocket, relay_routes};
+use crate::builtin::{RelaySocket, configured_routes};
 use crate::channel::{ChannelMetrics, Endpoint};
 use crate::clock::Clock;
 use crate::config::{self, Config, InvalidPattern, TopicPattern};
@@ -25,6 +25,7 @@ use crate::redis;
 use crate::socket::{CloseReason, Mount, Registry, Services, SocketMetrics, sweep};
 use crate::telemetry;
 use crate::transport::{Acceptor, Listener, socket_routes};
+use crate::webhooks::{self, Webhooks};
 
 /// All outboxes of a pod may hold so many times what one may.
 const BUDGET_OUTBOXES: usize = 256;
@@ -47,6 +48,9 @@ pub enum StartError {
     /// Tokens cannot be verified with the keys of the configuration.
     #[error(transparent)]
     Auth(#[from] VerifierError),
+    /// The webhooks of the configuration cannot be called.
+    #[error(transparent)]
+    Webhooks(#[from] webhooks::ClientError),
     /// Metrics of one name twice.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -117,8 +121,12 @@ impl Builder {
         let Self { config, mut mounts, configured, dev, hooks } = self;
         let metrics = telemetry::registry()?;
         let verifier = verifier(&config, &metrics)?;
+        // What channels need until the last of them has ended.
+        let background = Tasks::new();
+        let webhooks = Webhooks::new(&config.channels, webhooks::Metrics::register(&metrics)?, &background)?;
         if configured {
-            mounts.extend(config.sockets().map(|socket| configured_mount(socket, &config, verifier.as_ref(), dev)));
+            let mount = |socket| configured_mount(socket, &config, verifier.as_ref(), &webhooks, dev);
+            mounts.extend(config.sockets().map(mount));
         }
         let head_timeout = config.limits.handshake_timeout;
         let bind = |address| Listener::bind(address, head_timeout).map_err(|error| StartError::Listen(address, error));
@@ -128,8 +136,6 @@ impl Builder {
         let internal_addr = local(&internal, config.listen.internal);
 
         let (tasks, connections, readiness) = (Tasks::new(), Tasks::new(), Readiness::new());
-        // What channels need until the last of them has ended.
-        let background = Tasks::new();
         let socket_metrics = SocketMetrics::register(&metrics)?;
         let registry = Arc::new(Registry::new(socket_metrics.connections.clone()));
         let pubsub = connect_pubsub(&config, &metrics, &registry, &background, &readiness).await?;
@@ -329,7 +335,13 @@ fn verifier(config: &Config, metrics: &MetricRegistry) -> Result<Option<Arc<Veri
     Ok(Some(Arc::new(Verifier::with_metrics(auth, metrics)?)))
 }
 
-fn configured_mount(socket: &config::Socket, config: &Config, verifier: Option<&Arc<Verifier>>, dev: bool) -> Mount {
+fn configured_mount(
+    socket: &config::Socket,
+    config: &Config,
+    verifier: Option<&Arc<Verifier>>,
+    webhooks: &Webhooks,
+    dev: bool,
+) -> Mount {
     let check_origin = match &socket.check_origin {
         config::CheckOrigin::Off => CheckOrigin::Off,
         // Development is open to all programs of this machine and to their pages, not to every page on the web.
@@ -342,7 +354,7 @@ fn configured_mount(socket: &config::Socket, config: &Config, verifier: Option<&
     if let (Some(verifier), Some(auth)) = (verifier, &config.auth) {
         relay = relay.tokens(Arc::clone(verifier), auth.required);
     }
-    let mount = Mount::new(socket.path.as_str(), relay, relay_routes(&config.channels))
+    let mount = Mount::new(socket.path.as_str(), relay, configured_routes(&config.channels, webhooks))
         .check_origin(check_origin)
         .idle_timeout(socket.idle_timeout)
         .max_frame_size(socket.max_frame_size)

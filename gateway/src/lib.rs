@@ -25,6 +25,7 @@ pub mod redis;
 mod socket;
 pub mod telemetry;
 mod transport;
+mod webhooks;
 pub mod websocket;
 pub mod wire;
 
@@ -38,6 +39,7 @@ pub use channel::{
 };
 pub use config::{InvalidOrigin, InvalidPattern, OriginPattern, TopicPattern};
 pub use socket::{Accepted, CloseReason, ConnectError, ConnectInfo, Mount, Params, Refusal, Socket};
+pub use webhooks::ClientError as WebhookClientError;
 pub use wire::Payload;
 
 /// The examples of the README are compiled with the documentation.

@@ -57,8 +57,13 @@ impl Attendance {
             Some(Value::Object(meta)) => meta,
             _ => Meta::new(),
         };
-        let small = presence::fits(&key, &stamped(meta.clone(), None));
-        small.then_some(Self { key, meta })
+        Self::given(&key, meta)
+    }
+
+    /// As somebody else than the client has decided. Too large: none.
+    pub(super) fn given(key: &str, meta: Meta) -> Option<Self> {
+        let small = presence::fits(key, &stamped(meta.clone(), None));
+        small.then(|| Self { key: key.into(), meta })
     }
 
     /// Tracks the client, who has got the state by now.

@@ -1,11 +1,14 @@
-//! What the binary offers without a line of Rust: the relay channel and the socket that goes with it, both made of the
-//! configuration.
+//! What the binary offers without a line of Rust: the relay channel, the webhook channel around it and the socket that goes
+//! with them, all made of the configuration.
 
 mod attendance;
 mod permit;
 mod relay;
 mod renewal;
 mod socket;
+mod webhook;
+mod webhook_visit;
 
 pub use relay::relay_routes;
 pub use socket::RelaySocket;
+pub(crate) use webhook::configured_routes;

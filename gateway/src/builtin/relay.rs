@@ -12,30 +12,37 @@ use crate::config::{self, ClientEvents, Join, Recipients};
 use crate::wire::{Payload, Reason, is_reserved_event};
 
 /// The event by which a client changes its own presence.
-const PRESENCE: &str = "presence";
+pub(super) const PRESENCE: &str = "presence";
 
-/// The channels of the configuration: each pattern is a relay.
+/// The channels of the configuration: each pattern is a relay. One with a webhook lets nobody in, for nobody is here who
+/// could ask its back end; [`crate::Builder::mount_configured`] serves those too.
 pub fn relay_routes(channels: &[config::Channel]) -> Router {
-    let mut router = Router::new();
-    for channel in channels {
-        let rules = Arc::new(Rules {
-            join: channel.join,
-            client_events: channel.client_events.clone(),
-            to: channel.broadcast_to,
-            presence: channel.presence,
-        });
-        let factory = move || Box::new(Relay { rules: Arc::clone(&rules), attendance: None }) as Box<dyn Instance>;
-        router = router.instance(channel.topic.clone(), factory);
-    }
-    router
+    channels.iter().fold(Router::new(), relay_route)
+}
+
+pub(super) fn relay_route(router: Router, channel: &config::Channel) -> Router {
+    let mut rules = Rules::of(channel);
+    rules.closed = channel.webhook.is_some();
+    let rules = Arc::new(rules);
+    let factory = move || Box::new(Relay::new(Arc::clone(&rules), None)) as Box<dyn Instance>;
+    router.instance(channel.topic.clone(), factory)
 }
 
 /// What the clients of a pattern may do.
-struct Rules {
+pub(super) struct Rules {
     join: Join,
     client_events: ClientEvents,
     to: Recipients,
-    presence: bool,
+    pub(super) presence: bool,
+    /// Nobody may join.
+    closed: bool,
+}
+
+impl Rules {
+    pub(super) fn of(channel: &config::Channel) -> Self {
+        let (client_events, to, presence) = (channel.client_events.clone(), channel.broadcast_to, channel.presence);
+        Self { join: channel.join, client_events, to, presence, closed: false }
+    }
 }
 
 /// Broadcasts what its client pushes, and answers when it is done; shows its client to the others and them to it
@@ -43,13 +50,18 @@ struct Rules {
 ///
 /// It goes on with the next push while an earlier one is on its way, and needs no future of its own but to join where
 /// there is presence.
-struct Relay {
+pub(super) struct Relay {
     rules: Arc<Rules>,
-    /// Where there is presence.
+    /// Where there is presence: set by whoever made the relay, else by the join params.
     attendance: Option<Box<Attendance>>,
 }
 
 impl Relay {
+    /// With what others are to see of its client, if that does not depend on the client alone.
+    pub(super) fn new(rules: Arc<Rules>, attendance: Option<Attendance>) -> Self {
+        Self { rules, attendance: attendance.map(Box::new) }
+    }
+
     fn rights(&self, cx: &Context) -> Rights {
         permit(self.rules.join, cx.client(), cx.topic())
     }
@@ -78,12 +90,14 @@ impl Relay {
 
     /// Finds out who the client is, and has the presences of the topic at hand when the join is answered.
     async fn attend(&mut self, params: &Payload, cx: &mut Context) -> JoinResult {
-        let attendance = Attendance::of_join(params, cx);
-        let attendance = attendance.ok_or_else(|| JoinError::Refused(Reason::TooLarge.payload()))?;
+        if self.attendance.is_none() {
+            let attendance = Attendance::of_join(params, cx);
+            let attendance = attendance.ok_or_else(|| JoinError::Refused(Reason::TooLarge.payload()))?;
+            self.attendance = Some(Box::new(attendance));
+        }
         let mut presence = cx.presence();
         let present = presence.watch().await.map_err(|_| JoinError::Unavailable)?;
         present.state_follows_reply = true;
-        self.attendance = Some(Box::new(attendance));
         Ok(Payload::empty())
     }
 
@@ -110,9 +124,13 @@ impl Relay {
 
 impl Instance for Relay {
     fn join(mut self: Box<Self>, params: Payload, mut cx: Box<Context>) -> JoinStep {
-        if !self.rights(&cx).join {
-            let refused = JoinError::Refused(Reason::Unauthorized.payload());
-            return Step::Done(Finished { instance: self, cx, result: Err(refused) });
+        let refusal = match self.rules.closed {
+            true => Some(Reason::Forbidden),
+            false => (!self.rights(&cx).join).then_some(Reason::Unauthorized),
+        };
+        if let Some(reason) = refusal {
+            let result = Err(JoinError::Refused(reason.payload()));
+            return Step::Done(Finished { instance: self, cx, result });
         }
         if !self.rules.presence {
             return Step::Done(Finished { instance: self, cx, result: Ok(Payload::empty()) });
@@ -125,14 +143,14 @@ impl Instance for Relay {
 
     fn call(mut self: Box<Self>, call: Call, mut cx: Box<Context>) -> Step {
         let result = match call {
-            Call::In { event, payload } if &*event == ACCESS_TOKEN => {
+            Call::In { event, payload, .. } if &*event == ACCESS_TOKEN => {
                 return Step::Running(Box::pin(async move {
                     let result = Ok(renew(&payload, cx.client()).await);
                     Finished { instance: self, cx, result }
                 }));
             }
             Call::Info(info) if is_renewal(&info) => Ok(self.renewed(&mut cx)),
-            Call::In { event, payload } => Ok(self.push(&event, payload, &mut cx)),
+            Call::In { event, payload, .. } => Ok(self.push(&event, payload, &mut cx)),
             Call::AfterJoin => self.after_join(&mut cx),
             Call::Out(_) | Call::Info(_) | Call::Terminate(_) => Ok(Outcome::NoReply),
         };

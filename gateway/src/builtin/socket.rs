@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 use crate::auth::{Identity, TokenRefused, Verifier};
 use crate::config::IdTemplate;
 use crate::socket::{Accepted, ConnectError, ConnectInfo, Params, Socket};
+use crate::webhooks::TraceContext;
 
 /// The connect param `user_id`, for the presences of relays.
 pub(super) struct UserId(pub(super) Box<str>);
@@ -62,6 +63,9 @@ impl Socket for RelaySocket {
         };
         if let Some(user) = params.get("user_id").filter(|user| !user.is_empty()) {
             accepted = accepted.assign(UserId(user.into()));
+        }
+        if let Some(trace) = TraceContext::of_headers(info.trace_context_headers()) {
+            accepted = accepted.assign(trace);
         }
         let sub = identified.as_ref().map(|(identity, _)| identity.sub());
         let id = self.id.as_ref().and_then(|template| {

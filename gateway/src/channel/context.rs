@@ -83,6 +83,11 @@ impl Context {
         Ok(ReplyTo { client, join_ref: self.push_ref.clone(), reference, topic })
     }
 
+    /// The reference of the message that is being handled.
+    pub(crate) fn reference(&self) -> Ref {
+        self.current.clone().unwrap_or_default()
+    }
+
     /// A handle for other tasks.
     pub fn handle(&self) -> ChannelHandle {
         let (client, topic) = (Arc::clone(&self.client), Arc::clone(&self.topic));

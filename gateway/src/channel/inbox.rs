@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
 
+use tokio::time::Instant;
+
 use super::instance::Call;
 use super::outcome::Ended;
 use crate::wire::{Payload, Ref};
@@ -27,7 +29,7 @@ impl Inbox {
     pub(super) fn push_message(&mut self, event: Box<str>, payload: Payload, reference: Ref) {
         self.messages += 1;
         self.bytes += payload.bytes().len();
-        self.queue.push_back(Queued::Call(Call::In { event, payload }, Some(reference)));
+        self.queue.push_back(Queued::Call(Call::In { event, payload, came: Instant::now() }, Some(reference)));
     }
 
     pub(super) fn push_leave(&mut self, reference: Ref) {

@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use tokio::time::Instant;
+
 use super::context::{Context, JoinContext};
 use super::outcome::{Ended, HandlerResult, Info, JoinResult, Outcome};
 use super::traits::Channel;
@@ -13,7 +15,12 @@ use crate::wire::Payload;
 /// What a channel is called for.
 pub(crate) enum Call {
     AfterJoin,
-    In { event: Box<str>, payload: Payload },
+    /// `came`: when the client's message was taken in, which may have waited since.
+    In {
+        event: Box<str>,
+        payload: Payload,
+        came: Instant,
+    },
     Out(Arc<Received>),
     Info(Info),
     Terminate(Ended),
@@ -68,7 +75,7 @@ impl<C: Channel> Instance for Custom<C> {
             let channel = &mut self.0;
             let result = match call {
                 Call::AfterJoin => channel.after_join(&mut cx).await,
-                Call::In { event, payload } => channel.handle_in(&event, payload, &mut cx).await,
+                Call::In { event, payload, .. } => channel.handle_in(&event, payload, &mut cx).await,
                 Call::Out(received) => channel.handle_out(&received.event, received.payload.clone(), &mut cx).await,
                 Call::Info(info) => channel.handle_info(info, &mut cx).await,
                 Call::Terminate(reason) => {

@@ -56,7 +56,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Listen(..) => Self::Unavailable(error.to_string()),
-            StartError::Redis(_) | StartError::Auth(_) | StartError::Metrics(_) => {
+            StartError::Redis(_) | StartError::Webhooks(_) | StartError::Auth(_) | StartError::Metrics(_) => {
                 Self::Configuration(error.to_string())
             }
         }

@@ -2,14 +2,14 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::environment::Environment;
 use super::error::ConfigError;
+use super::events::{ClientEvents, LONGEST_NAME, check_event};
 use super::print::Printer;
 use super::section::{Section, kind};
+use super::webhook::Webhook;
 
-pub(super) const KEYS: &[&str] = &["topic", "join", "client_events", "broadcast_to", "presence"];
-
-/// The longest topic or event in bytes: what the one-byte sizes of a binary frame can carry.
-const LONGEST_NAME: usize = 255;
+pub(super) const KEYS: &[&str] = &["topic", "join", "client_events", "broadcast_to", "presence", "webhook"];
 
 /// One `[[channel]]`: what clients may do on the topics that match. The first match wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Channel {
     pub broadcast_to: Recipients,
     /// Whether members see who is there. Default no.
     pub presence: bool,
+    /// The back end that decides about joins (`join = "webhook"`) and about the events it names. Default none.
+    pub webhook: Option<Webhook>,
 }
 
 /// Who may join.
@@ -31,6 +33,8 @@ pub struct Channel {
 pub enum Join {
     /// Everybody.
     Open,
+    /// Whom the back end of `webhook` lets in.
+    Webhook,
     /// Who connected with a token.
     Authenticated,
     /// Who has a grant for the topic in its token (the claim `channels`).
@@ -41,7 +45,7 @@ impl Join {
     /// Whether it asks for what only a token says.
     pub fn needs_token(self) -> bool {
         match self {
-            Self::Open => false,
+            Self::Open | Self::Webhook => false,
             Self::Authenticated | Self::Granted => true,
         }
     }
@@ -49,27 +53,9 @@ impl Join {
     fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Webhook => "webhook",
             Self::Authenticated => "authenticated",
             Self::Granted => "granted",
-        }
-    }
-}
-
-/// Which events clients may broadcast; the others are answered with an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClientEvents {
-    /// `["*"]`: all but the reserved ones.
-    All,
-    /// Exactly these; an empty list means that only back ends speak.
-    Only(Vec<String>),
-}
-
-impl ClientEvents {
-    /// Whether clients may broadcast `event`. Reserved events are refused elsewhere, whatever the list says.
-    pub fn allows(&self, event: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(events) => events.iter().any(|allowed| allowed == event),
         }
     }
 }
@@ -142,10 +128,11 @@ impl Channel {
             client_events: ClientEvents::All,
             broadcast_to: Recipients::All,
             presence: true,
+            webhook: None,
         }
     }
 
-    pub(super) fn read(section: &Section) -> Result<Self, ConfigError> {
+    pub(super) fn read(section: &Section, environment: &Environment) -> Result<Self, ConfigError> {
         let topic = section.text_as("topic", |text| text.parse().map_err(|InvalidPattern(why)| why.to_owned()))?;
         let join = section.text_as("join", parse_join)?;
         let events = section.list_as("client_events", check_event)?;
@@ -157,15 +144,19 @@ impl Channel {
         let presence = section.value_as("presence", |value| {
             value.as_bool().ok_or_else(|| format!("must be true or false, not {}", kind(value)))
         })?;
+        let webhook = section.value_as("webhook", |value| Webhook::parse(value, environment))?;
+        if join == Some(Join::Webhook) && webhook.is_none() {
+            let hint =
+                "`join = \"webhook\"` asks a back end: say which, as in { url = \"https://…\", secret = \"env:NAME\" }";
+            return Err(section.missing("webhook", hint));
+        }
         Ok(Self {
             topic: topic.ok_or_else(|| section.missing("topic", "say which topics, such as \"room:*\""))?,
             join: join.ok_or_else(|| section.missing("join", "say who may join: \"open\" lets everybody in"))?,
-            client_events: match events {
-                Some(events) if !events.iter().any(|event| event == "*") => ClientEvents::Only(events),
-                _ => ClientEvents::All,
-            },
+            client_events: events.map_or(ClientEvents::All, ClientEvents::of),
             broadcast_to: recipients.unwrap_or(Recipients::All),
             presence: presence.unwrap_or(false),
+            webhook,
         })
     }
 
@@ -173,10 +164,7 @@ impl Channel {
         out.section("[[channel]]");
         out.text("topic", &self.topic.text());
         out.text("join", self.join.as_str());
-        match &self.client_events {
-            ClientEvents::All => out.list("client_events", ["*"].into_iter()),
-            ClientEvents::Only(events) => out.list("client_events", events.iter().map(String::as_str)),
-        }
+        out.list("client_events", self.client_events.entries().into_iter());
         out.text(
             "broadcast_to",
             match self.broadcast_to {
@@ -185,6 +173,10 @@ impl Channel {
             },
         );
         out.bool("presence", self.presence);
+        match &self.webhook {
+            Some(webhook) => out.inline("webhook", webhook.redacted()),
+            None => out.comment("webhook is not set"),
+        }
     }
 }
 
@@ -193,23 +185,11 @@ fn parse_join(text: &str) -> Result<Join, String> {
         "open" => Ok(Join::Open),
         "authenticated" => Ok(Join::Authenticated),
         "granted" => Ok(Join::Granted),
-        "member" | "webhook" => {
-            let known = "this version knows \"open\", \"authenticated\" and \"granted\"";
+        "webhook" => Ok(Join::Webhook),
+        "member" => {
+            let known = "this version knows \"open\", \"authenticated\", \"granted\" and \"webhook\"";
             Err(format!("is not available yet: \"{text}\"; {known}"))
         }
-        _ => Err("must be \"open\", \"authenticated\" or \"granted\"".to_owned()),
+        _ => Err("must be \"open\", \"authenticated\", \"granted\" or \"webhook\"".to_owned()),
     }
-}
-
-fn check_event(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > LONGEST_NAME {
-        return Err("must hold event names of 1 to 255 bytes".to_owned());
-    }
-    if text != "*" && text.contains('*') {
-        return Err(format!("has the entry {text:?}, but * stands only alone, for all events"));
-    }
-    if text.starts_with("phx_") || text.starts_with("presence_") || text == "disconnect" {
-        return Err(format!("has the entry {text:?}, which clients can never broadcast"));
-    }
-    Ok(text.to_owned())
 }

@@ -1,5 +1,6 @@
 //! Which keys exist, and which known key an unknown one was meant to be.
 
+use super::nearest::most_like;
 use super::{api, auth, channel, drain, limits, listen, log, presence, redis, socket};
 
 /// The tables that occur once, in the order of the documentation, with their keys.
@@ -58,13 +59,4 @@ pub(super) fn nearest_key(table: &str, key: &str) -> (&'static str, &'static str
             most_like(&full, names.iter().map(|(name, pair)| (name.as_str(), *pair)))
         }
     }
-}
-
-/// The candidate with the smallest distance. Only the beginning of a long name is compared: nobody means it, and the
-/// comparison costs length times length.
-fn most_like<'a, T: Default>(name: &str, candidates: impl Iterator<Item = (&'a str, T)>) -> T {
-    let name: String = name.chars().take(64).collect();
-    let score = |candidate: &str| strsim::normalized_damerau_levenshtein(&name, candidate);
-    let best = candidates.max_by(|(a, _), (b, _)| score(a).total_cmp(&score(b)));
-    best.map(|(_, value)| value).unwrap_or_default()
 }

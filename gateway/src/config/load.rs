@@ -67,7 +67,8 @@ impl Config {
         let socket = Socket::read(sources.section("socket"), None)?;
         let mounts = sources.mounts.iter().map(|section| Socket::read(section, Some(&socket)));
         let mounts = mounts.collect::<Result<_, _>>()?;
-        let mut channels = sources.channels.iter().map(Channel::read).collect::<Result<Vec<_>, _>>()?;
+        let channels = sources.channels.iter().map(|section| Channel::read(section, environment));
+        let mut channels = channels.collect::<Result<Vec<_>, _>>()?;
         if channels.is_empty() && mode == Mode::Dev {
             channels.push(Channel::open_to_all());
         }

@@ -43,6 +43,11 @@ impl Printer {
         let _ = writeln!(self.0, "{key} = [{}]", values.join(", "));
     }
 
+    /// A table on one line.
+    pub(super) fn inline(&mut self, key: &str, table: toml::Table) {
+        let _ = writeln!(self.0, "{key} = {}", toml::Value::Table(table));
+    }
+
     pub(super) fn finish(self) -> String {
         self.0
     }

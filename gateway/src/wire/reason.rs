@@ -10,10 +10,14 @@ pub enum Reason {
     Forbidden,
     /// Redis is away or too slow; what was asked for may still have happened.
     Unavailable,
+    /// What decides about it did not answer in time; it may still happen.
+    Timeout,
     /// The payload is not of the shape that is needed, usually an object.
     InvalidPayload,
     /// A topic, an event, a reference or a payload is too long.
     TooLarge,
+    /// The event cannot carry bytes here.
+    BinaryNotSupported,
     /// The topic has no presence.
     PresenceDisabled,
     /// An update of what is not tracked (Phoenix' own).
@@ -35,8 +39,10 @@ impl Reason {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
             Self::InvalidPayload => "invalid_payload",
             Self::TooLarge => "too_large",
+            Self::BinaryNotSupported => "binary_not_supported",
             Self::PresenceDisabled => "presence_disabled",
             Self::NoPresence => "nopresence",
             Self::UnmatchedTopic => "unmatched topic",

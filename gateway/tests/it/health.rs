@@ -98,13 +98,23 @@ async fn the_page_of_the_metrics_names_all_of_them_and_no_others() {
     assert_eq!(listed, served, "docs/METRICS.md");
     // Each label with all its values: dashboards and alerts are written from the page.
     for row in rows.iter().filter(|row| row.contains('{')) {
-        let (name, label) = row.trim_end_matches('}').split_once('{').unwrap();
-        let prefix = format!("{name}{{{label}=\"");
-        let values: BTreeSet<_> =
-            page.lines().filter_map(|line| line.strip_prefix(prefix.as_str())?.split('"').next()).collect();
-        let documented = document.split("\n\n").find_map(|text| text.strip_prefix(&format!("`{name}`: "))).expect(name);
-        let documented: BTreeSet<_> = documented.split('`').skip(1).step_by(2).collect();
-        assert_eq!(documented, values, "docs/METRICS.md, the values of {row}");
+        let (name, labels) = row.trim_end_matches('}').split_once('{').unwrap();
+        for label in labels.split(',') {
+            let of_label = |line: &'_ str| {
+                let (sample, _) = line.split_once("} ")?;
+                let (family, pairs) = sample.split_once('{')?;
+                let family = family.strip_suffix("_bucket").unwrap_or(family);
+                let value = pairs.split(',').find_map(|pair| pair.strip_prefix(label)?.strip_prefix("=\""));
+                (family == name).then_some(())?;
+                Some(value?.trim_end_matches('"').to_owned())
+            };
+            let values: BTreeSet<_> = page.lines().filter_map(of_label).collect();
+            // A family with several labels has a paragraph for each.
+            let head = if labels == label { format!("`{name}`: ") } else { format!("`{name}`, `{label}`: ") };
+            let documented = document.split("\n\n").find_map(|text| text.strip_prefix(&head)).expect(&head);
+            let documented: BTreeSet<_> = documented.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            assert_eq!(documented, values, "docs/METRICS.md, the values of {label} of {row}");
+        }
     }
 }
 

@@ -57,3 +57,4 @@ mod token_rights;
 mod token_sources;
 mod two_pods;
 mod waiting;
+mod webhooks;

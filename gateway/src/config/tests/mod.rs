@@ -10,6 +10,7 @@ mod garbage;
 mod secrets;
 mod sources;
 mod values;
+mod webhook;
 
 /// The least that `serve` accepts.
 const LEAST: &str = "[socket]\nhost = \"example.com\"\n[[channel]]\ntopic = \"*\"\njoin = \"open\"\n";

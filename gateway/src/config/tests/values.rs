@@ -149,6 +149,7 @@ fn bad_values_name_the_key_the_line_and_what_is_expected() {
             "gateway.toml:3: `channel[0].join` is not available yet: \"member\"",
         ),
         ("[[channel]]\ntopic = \"a\"\njoin = \"all\"", "`channel[0].join` must be \"open\""),
+        ("[[channel]]\ntopic = \"a\"\njoin = \"webhook\"", "gateway.toml:1: `channel[0].webhook` is missing"),
         ("[[channel]]\npresence = \"yes\"", "`channel[0].presence` must be true or false, not a string"),
         ("[[channel]]\nbroadcast_to = \"some\"", "`channel[0].broadcast_to` must be \"all\" or \"others\""),
         ("[[channel]]\nclient_events = [\"a*\"]", "* stands only alone"),
