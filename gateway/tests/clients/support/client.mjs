@@ -95,6 +95,21 @@ export class Room {
   }
 }
 
+/** Tries to join a topic once; resolves with the status and the response, and leaves again. */
+export function answerToJoin(client, topic, params = {}) {
+  return new Promise((resolve) => {
+    const channel = client.socket.channel(topic, params);
+    const push = channel.join();
+    for (const status of ["ok", "error", "timeout"]) {
+      push.receive(status, (response) => {
+        // phoenix.js would try again for ever.
+        channel.leave();
+        resolve({ status, response });
+      });
+    }
+  });
+}
+
 /** A bare WebSocket, for what phoenix.js hides. */
 export async function bareSocket(t, gateway) {
   const socket = new WebSocket(`${gateway.url}/websocket?vsn=2.0.0`);
