@@ -22,9 +22,9 @@ use crate::outbox::Budget;
 use crate::presence::{self, Hooks, Presence};
 use crate::pubsub::{self, Control, ControlHandler, PubSub};
 use crate::redis;
-use crate::socket::{CloseReason, Mount, Registry, Services, SocketMetrics, sweep};
+use crate::socket::{CloseReason, Mount, Registry, Services, SocketLimits, SocketMetrics, report_refusals, sweep};
 use crate::telemetry;
-use crate::transport::{Acceptor, Listener, socket_routes};
+use crate::transport::{Acceptor, Admission, Front, Listener, Tls, TlsError, TrustedProxies, socket_routes};
 use crate::webhooks::{self, Webhooks};
 
 /// All outboxes of a pod may hold so many times what one may.
@@ -51,6 +51,9 @@ pub enum StartError {
     /// The webhooks of the configuration cannot be called.
     #[error(transparent)]
     Webhooks(#[from] webhooks::ClientError),
+    /// The certificate of `listen.tls_cert_file` or its key cannot be used.
+    #[error("`listen.tls_cert_file`, `listen.tls_key_file`: {0}")]
+    Tls(#[from] TlsError),
     /// Metrics of one name twice.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -129,6 +132,7 @@ impl Builder {
             mounts.extend(config.sockets().map(mount));
         }
         let head_timeout = config.limits.handshake_timeout;
+        let tls = config.listen.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let bind = |address| Listener::bind(address, head_timeout).map_err(|error| StartError::Listen(address, error));
         let (public, internal) = (bind(config.listen.public)?, bind(config.listen.internal)?);
         let local = |listener: &Listener, asked| listener.local_addr().unwrap_or(asked);
@@ -150,6 +154,7 @@ impl Builder {
             socket_metrics: Arc::new(socket_metrics),
             channel_metrics: Arc::new(ChannelMetrics::register(&metrics)?),
             outbox_bytes: config.limits.outbox_bytes,
+            limits: SocketLimits::new(&config.limits),
         });
         let sweep_period = sweep_period(&mounts);
         let (budget, clock) = (Arc::clone(&services.budget), services.clock);
@@ -158,6 +163,7 @@ impl Builder {
         }
         background.spawn_until_stop(sweep(Arc::clone(&registry), budget, clock, sweep_period));
 
+        let front = Arc::new(front(&config, &services, tls, &background));
         let acceptor = Acceptor { services, tasks: tasks.clone(), connections: connections.clone() };
         let mut routes = socket_routes(mounts, &acceptor);
         if dev {
@@ -165,10 +171,10 @@ impl Builder {
         }
         let access = if dev { Access::Loopback } else { Access::Keys(config.api.keys) };
         let api = Internal { endpoint: endpoint.clone(), readiness: readiness.clone(), registry: metrics, access };
-        tasks.spawn(public.serve(routes, tasks.clone()));
+        tasks.spawn(public.serve(routes, tasks.clone(), Some(front)));
         // Health and metrics are served until the very end.
         let health = Tasks::new();
-        health.spawn(internal.serve(internal_routes(api), health.clone()));
+        health.spawn(internal.serve(internal_routes(api), health.clone(), None));
         let drain_timeout = config.drain.timeout;
         Ok(Gateway {
             public_addr,
@@ -260,6 +266,19 @@ impl Gateway {
         let stopped = self.background.join(BACKGROUND_LIMIT).await && stopped;
         self.health.join(Duration::from_secs(1)).await && stopped && drained
     }
+}
+
+/// What stands before the public listener's requests, with the tasks that look after it.
+fn front(config: &Config, services: &Services, tls: Option<Arc<Tls>>, tasks: &Tasks) -> Front {
+    let admission = Admission::new(&config.limits, services.clock);
+    tasks.spawn_until_stop(Arc::clone(&admission).forget());
+    if let Some(tls) = &tls {
+        tasks.spawn_until_stop(Arc::clone(tls).reload());
+    }
+    let (sockets, channels) = (Arc::clone(&services.socket_metrics), Arc::clone(&services.channel_metrics));
+    tasks.spawn_until_stop(report_refusals(Arc::clone(&sockets), channels));
+    let proxies = TrustedProxies::new(&config.socket.trusted_proxies);
+    Front::new(admission, proxies, config.listen.proxy_protocol, tls, sockets)
 }
 
 /// Idle connections are found within a quarter of the shortest idle timeout, a second at most.

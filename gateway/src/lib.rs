@@ -39,6 +39,7 @@ pub use channel::{
 };
 pub use config::{InvalidOrigin, InvalidPattern, OriginPattern, TopicPattern};
 pub use socket::{Accepted, CloseReason, ConnectError, ConnectInfo, Mount, Params, Refusal, Socket};
+pub use transport::TlsError;
 pub use webhooks::ClientError as WebhookClientError;
 pub use wire::Payload;
 

@@ -11,6 +11,7 @@ pub(crate) struct ChannelMetrics {
     pub(crate) joins_unavailable: IntCounter,
     joins_unmatched: IntCounter,
     joins_too_many: IntCounter,
+    pub(crate) joins_rate_limited: IntCounter,
     pub(crate) crashes: IntCounter,
 }
 
@@ -35,6 +36,7 @@ impl ChannelMetrics {
             joins_unavailable: joins.with_label_values(&["unavailable"]),
             joins_unmatched: joins.with_label_values(&["unmatched"]),
             joins_too_many: joins.with_label_values(&["too_many"]),
+            joins_rate_limited: joins.with_label_values(&["rate_limited"]),
             crashes,
         })
     }
@@ -43,6 +45,7 @@ impl ChannelMetrics {
     pub(crate) fn join_refused_by_socket(&self, reason: Reason) {
         match reason {
             Reason::TooManyChannels => self.joins_too_many.inc(),
+            Reason::RateLimited => self.joins_rate_limited.inc(),
             _ => self.joins_unmatched.inc(),
         }
     }

@@ -56,9 +56,11 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Listen(..) => Self::Unavailable(error.to_string()),
-            StartError::Redis(_) | StartError::Webhooks(_) | StartError::Auth(_) | StartError::Metrics(_) => {
-                Self::Configuration(error.to_string())
-            }
+            StartError::Redis(_)
+            | StartError::Webhooks(_)
+            | StartError::Auth(_)
+            | StartError::Tls(_)
+            | StartError::Metrics(_) => Self::Configuration(error.to_string()),
         }
     }
 }

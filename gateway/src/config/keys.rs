@@ -18,7 +18,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
 
 /// The tables that occur any number of times; only a file can hold them.
 pub(super) const LISTS: [(&str, &[&str]); 3] =
-    [("mount", socket::KEYS), ("auth.key", auth::KEY_KEYS), ("channel", channel::KEYS)];
+    [("mount", socket::MOUNT_KEYS), ("auth.key", auth::KEY_KEYS), ("channel", channel::KEYS)];
 
 /// Whether this is a list: it stands in the file as `[[name]]`.
 pub(super) fn is_list(name: &str) -> bool {

@@ -30,6 +30,14 @@ impl Printer {
         let _ = writeln!(self.0, "{key} = {value}");
     }
 
+    /// A limit that may be off.
+    pub(super) fn limit(&mut self, key: &str, value: Option<usize>) {
+        match value {
+            Some(value) => self.number(key, value),
+            None => self.comment(&format!("{key} is not set: no limit")),
+        }
+    }
+
     pub(super) fn duration(&mut self, key: &str, value: Duration) {
         self.text(key, &print_duration(value));
     }

@@ -120,10 +120,21 @@ impl Section {
 
     /// A whole number over zero.
     pub(super) fn count(&self, key: &str, default: usize) -> Result<usize, ConfigError> {
-        let parse = |value: &Value| match value.as_integer().and_then(|number| usize::try_from(number).ok()) {
+        Ok(self.optional_count(key)?.unwrap_or(default))
+    }
+
+    /// A whole number over zero, if it was given.
+    pub(super) fn optional_count(&self, key: &str) -> Result<Option<usize>, ConfigError> {
+        self.value_as(key, |value| match value.as_integer().and_then(|number| usize::try_from(number).ok()) {
             Some(number) if number > 0 => Ok(number),
             _ => Err("must be a whole number over zero".to_owned()),
-        };
+        })
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self, key: &str, default: bool) -> Result<bool, ConfigError> {
+        let parse =
+            |value: &Value| value.as_bool().ok_or_else(|| format!("must be true or false, not {}", kind(value)));
         Ok(self.value_as(key, parse)?.unwrap_or(default))
     }
 

@@ -3,13 +3,26 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::id_template::IdTemplate;
+use super::network::Network;
 use super::origin::{CheckOrigin, check_host};
 use super::origin_pattern::OriginPattern;
 use super::print::Printer;
 use super::section::Section;
 
-pub(super) const KEYS: &[&str] =
-    &["path", "check_origin", "host", "idle_timeout", "max_frame_size", "max_channels", "id", "subprotocols"];
+pub(super) const KEYS: &[&str] = &[
+    "path",
+    "check_origin",
+    "host",
+    "idle_timeout",
+    "max_frame_size",
+    "max_channels",
+    "id",
+    "subprotocols",
+    "trusted_proxies",
+];
+
+/// Those of a mount: whom to trust is decided once, for all of them share the listener.
+pub(super) const MOUNT_KEYS: &[&str] = KEYS.split_at(KEYS.len() - 1).0;
 
 /// The prefix under which clients send a token as a subprotocol; it can't be a subprotocol's name.
 const TOKEN_PREFIX: &str = "base64url.bearer.phx.";
@@ -37,6 +50,9 @@ pub struct Socket {
     pub id: Option<IdTemplate>,
     /// The subprotocols the server speaks, in its order of preference. Default none; `GATEWAY_SOCKET__SUBPROTOCOLS`.
     pub subprotocols: Vec<String>,
+    /// The proxies in front of the gateway, whose `X-Forwarded-*` and PROXY headers are believed. All sockets share the
+    /// listener and so this list: a mount has that of `[socket]`. Default none; `GATEWAY_SOCKET__TRUSTED_PROXIES`.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Socket {
@@ -61,6 +77,10 @@ impl Socket {
             max_channels: section.count("max_channels", 100)?,
             id: section.text_as("id", IdTemplate::parse)?,
             subprotocols: section.list_as("subprotocols", check_subprotocol)?.unwrap_or_default(),
+            trusted_proxies: match main {
+                Some(main) => main.trusted_proxies.clone(),
+                None => section.list_as("trusted_proxies", Network::parse)?.unwrap_or_default(),
+            },
         })
     }
 
@@ -85,6 +105,10 @@ impl Socket {
             None => out.comment("id is not set"),
         }
         out.list("subprotocols", self.subprotocols.iter().map(String::as_str));
+        if header == "[socket]" {
+            let networks: Vec<_> = self.trusted_proxies.iter().map(Network::to_string).collect();
+            out.list("trusted_proxies", networks.iter().map(String::as_str));
+        }
     }
 }
 

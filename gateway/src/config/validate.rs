@@ -11,6 +11,9 @@ use super::settings::Config;
 pub(super) fn validate(config: &Config, mode: Mode) -> Result<(), ConfigError> {
     different_ports(config.listen.public, config.listen.internal)?;
     different_paths(config)?;
+    if config.listen.proxy_protocol && config.socket.trusted_proxies.is_empty() {
+        return refuse("`listen.proxy_protocol` needs the addresses of the proxies in `socket.trusted_proxies`");
+    }
     leases_outlast_heartbeats(&config.presence)?;
     if mode != Mode::Client {
         tokens_can_be_checked(config)?;

@@ -42,11 +42,14 @@ pub enum CloseReason {
     /// The token with which the client connected has ended, and was not renewed.
     #[error("the token has expired")]
     TokenExpired,
+    /// The client sends many times more than `limits.messages_per_second` or `limits.joins_per_second` allow.
+    #[error("the client sends far too much")]
+    RateLimited,
 }
 
 impl CloseReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ClientClosed,
         Self::ClientGone,
         Self::IdleTimeout,
@@ -59,6 +62,7 @@ impl CloseReason {
         Self::Draining,
         Self::SlowConsumer,
         Self::TokenExpired,
+        Self::RateLimited,
     ];
 
     /// The code of the close frame; none is sent when the client is gone or closed itself.
@@ -67,7 +71,7 @@ impl CloseReason {
             Self::ClientClosed | Self::ClientGone => None,
             Self::IdleTimeout | Self::ProtocolError => Some(1002),
             Self::InvalidUtf8 => Some(1007),
-            Self::PolicyViolation => Some(1008),
+            Self::PolicyViolation | Self::RateLimited => Some(1008),
             Self::TooLarge => Some(1009),
             Self::Malformed => Some(1011),
             Self::Disconnected => Some(1001),
@@ -92,6 +96,7 @@ impl CloseReason {
             Self::Draining => "draining",
             Self::SlowConsumer => "slow_consumer",
             Self::TokenExpired => "token_expired",
+            Self::RateLimited => "rate_limited",
         }
     }
 

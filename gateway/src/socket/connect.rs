@@ -1,6 +1,6 @@
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::SystemTime;
 
@@ -138,17 +138,24 @@ impl From<TokenRefused> for ConnectError {
 pub struct ConnectInfo<'a> {
     parts: &'a Parts,
     peer: SocketAddr,
+    client_ip: IpAddr,
     auth_token: Option<&'a str>,
 }
 
 impl<'a> ConnectInfo<'a> {
-    pub(crate) fn new(parts: &'a Parts, peer: SocketAddr, auth_token: Option<&'a str>) -> Self {
-        Self { parts, peer, auth_token }
+    pub(crate) fn new(parts: &'a Parts, peer: SocketAddr, client_ip: IpAddr, auth_token: Option<&'a str>) -> Self {
+        Self { parts, peer, client_ip, auth_token }
     }
 
-    /// The address at the other end of the TCP connection (row 48).
+    /// The address at the other end of the TCP connection (row 48): a proxy's, if there is one.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The client's own address, as far as it is known: what the proxies of `socket.trusted_proxies` tell by
+    /// `X-Forwarded-For` or a PROXY header, else that of the TCP connection. A client cannot choose it.
+    pub fn client_ip(&self) -> IpAddr {
+        self.client_ip
     }
 
     /// The path and query of the request (row 49).

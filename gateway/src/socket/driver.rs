@@ -4,10 +4,11 @@ use std::task::Context;
 use bytes::Bytes;
 
 use super::close::CloseReason;
+use super::limits::SocketLimits;
 use super::metrics::SocketMetrics;
 use super::mount::Mount;
 use super::registry::Registry;
-use super::session::{Effect, Session};
+use super::session::{Effect, Flood, Session};
 use crate::channel::{ChannelMetrics, Channels, Client, Endpoint};
 use crate::clock::{Clock, unix_seconds};
 use crate::outbox::{Budget, Outbox, Packet};
@@ -23,6 +24,7 @@ pub(crate) struct Services {
     pub(crate) socket_metrics: Arc<SocketMetrics>,
     pub(crate) channel_metrics: Arc<ChannelMetrics>,
     pub(crate) outbox_bytes: usize,
+    pub(crate) limits: SocketLimits,
 }
 
 impl Services {
@@ -52,14 +54,27 @@ impl Driver {
     /// Takes a frame of the client.
     ///
     /// # Errors
-    /// When it is no message: the connection cannot go on.
-    pub(crate) fn on_frame(&mut self, opcode: Opcode, frame: &Bytes) -> Result<(), CloseReason> {
+    /// When it is no message, or one too many by far: the connection cannot go on.
+    pub(crate) fn on_frame(&mut self, opcode: Opcode, frame: &Bytes, services: &Services) -> Result<(), CloseReason> {
         let message = self.client.vsn().decode(opcode, frame).map_err(|error| {
             tracing::debug!(%error, "malformed message");
             CloseReason::Malformed
         })?;
         let mut effects = Vec::new();
-        self.session.on_message(message, self.mount.router(), &mut effects);
+        let message = if services.limits.any() {
+            let limited = self.session.limit(message, &services.limits, services.clock.now_ms(), &mut effects);
+            limited.map_err(|Flood| CloseReason::RateLimited)?
+        } else {
+            Some(message)
+        };
+        match message {
+            Some(message) => self.session.on_message(message, self.mount.router(), &mut effects),
+            None if matches!(effects.last(), Some(Effect::Limited { .. })) => {
+                services.socket_metrics.messages_rate_limited.inc();
+            }
+            // A refused join, which is counted with the joins.
+            None => {}
+        }
         self.perform(effects);
         Ok(())
     }
@@ -110,6 +125,11 @@ impl Driver {
                 Effect::RefuseJoin { join_ref, reference, topic, reason } => {
                     self.channels.metrics().join_refused_by_socket(reason);
                     self.answer(&join_ref, &reference, &topic, Some(reason));
+                }
+                Effect::Limited { join_ref, reference, topic } => {
+                    if !reference.is_null() {
+                        self.answer(&join_ref, &reference, &topic, Some(Reason::RateLimited));
+                    }
                 }
                 Effect::Join(request) => self.channels.join(request),
                 Effect::Message { key, event, payload, reference } => {

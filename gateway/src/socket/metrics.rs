@@ -10,7 +10,8 @@ pub(crate) struct SocketMetrics {
     pub(crate) bytes_received: IntCounter,
     pub(crate) bytes_sent: IntCounter,
     pub(crate) outbox_overflows: IntCounter,
-    connects: IntCounterVec,
+    pub(super) messages_rate_limited: IntCounter,
+    connects: Vec<IntCounter>,
     disconnects: Vec<IntCounter>,
 }
 
@@ -27,10 +28,22 @@ pub(crate) enum ConnectResult {
     Refused,
     Crashed,
     Draining,
+    /// The pod has `limits.connections`.
+    PodFull,
+    /// The client address has `limits.connections_per_ip`.
+    AddressFull,
+    /// The client address tries more than `limits.connects_per_second`.
+    AddressTooFast,
+    /// One of the three, and too many of them at once to answer this one.
+    Shed,
+    /// A trusted proxy sent no PROXY header.
+    ProxyHeader,
+    /// The TLS handshake failed.
+    Tls,
 }
 
 impl ConnectResult {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 16] = [
         Self::Accepted,
         Self::BadRequest,
         Self::OriginRefused,
@@ -41,6 +54,12 @@ impl ConnectResult {
         Self::Refused,
         Self::Crashed,
         Self::Draining,
+        Self::PodFull,
+        Self::AddressFull,
+        Self::AddressTooFast,
+        Self::Shed,
+        Self::ProxyHeader,
+        Self::Tls,
     ];
 
     fn label(self) -> &'static str {
@@ -55,6 +74,12 @@ impl ConnectResult {
             Self::Refused => "refused",
             Self::Crashed => "crashed",
             Self::Draining => "draining",
+            Self::PodFull => "connections",
+            Self::AddressFull => "connections_per_ip",
+            Self::AddressTooFast => "connects_per_second",
+            Self::Shed => "shed",
+            Self::ProxyHeader => "proxy_header",
+            Self::Tls => "tls",
         }
     }
 }
@@ -78,9 +103,7 @@ impl SocketMetrics {
             Ok(family)
         };
         let connects = by("gateway_connects_total", "Requests to connect, by how they were answered", "result")?;
-        for result in ConnectResult::ALL {
-            connects.with_label_values(&[result.label()]);
-        }
+        let connects = ConnectResult::ALL.iter().map(|result| connects.with_label_values(&[result.label()]));
         let disconnects = by("gateway_disconnects_total", "Connections that ended, by reason", "reason")?;
         let disconnects = CloseReason::ALL.iter().map(|reason| disconnects.with_label_values(&[reason.label()]));
         Ok(Self {
@@ -92,13 +115,29 @@ impl SocketMetrics {
                 "gateway_outbox_overflows_total",
                 "Connections closed because they read too slowly",
             )?,
-            connects,
+            messages_rate_limited: counter(
+                "gateway_messages_rate_limited_total",
+                "Messages refused because their socket sent too many",
+            )?,
+            connects: connects.collect(),
             disconnects: disconnects.collect(),
         })
     }
 
     pub(crate) fn connect(&self, result: ConnectResult) {
-        self.connects.with_label_values(&[result.label()]).inc();
+        if let Some(counter) = self.connects.get(result as usize) {
+            counter.inc();
+        }
+    }
+
+    /// How many requests to connect ended so.
+    pub(super) fn connects(&self, result: ConnectResult) -> u64 {
+        self.connects.get(result as usize).map_or(0, IntCounter::get)
+    }
+
+    /// How many connections ended so.
+    pub(super) fn disconnects(&self, reason: CloseReason) -> u64 {
+        self.disconnects.get(reason as usize - 1).map_or(0, IntCounter::get)
     }
 
     pub(crate) fn disconnect(&self, reason: CloseReason) {

@@ -7,12 +7,15 @@
 //! effects and is the same for every transport; a connection ends in one place, for one [`CloseReason`], which gives the
 //! close code, the metric's label and what clients make of it.
 
+mod bucket;
 mod close;
 mod connect;
 mod driver;
+mod limits;
 mod metrics;
 mod mount;
 mod params;
+mod refusals;
 mod registry;
 mod session;
 mod sweep;
@@ -22,7 +25,10 @@ pub use connect::{Accepted, ConnectError, ConnectInfo, Socket};
 pub use mount::{Mount, Refusal};
 pub use params::Params;
 
+pub(crate) use bucket::{Bucket, Rate};
 pub(crate) use driver::{Driver, Services};
+pub(crate) use limits::SocketLimits;
 pub(crate) use metrics::{ConnectResult, SocketMetrics};
+pub(crate) use refusals::report_refusals;
 pub(crate) use registry::{Entry, Registration, Registry};
 pub(crate) use sweep::sweep;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::limits::{SocketLimits, Usage, Verdict};
 use crate::channel::{ChannelKey, Event, JoinRequest, Route, Router};
 use crate::wire::{MAX_NAME, Message, Name, Payload, Reason, Ref};
 
@@ -15,6 +16,8 @@ pub(super) enum Effect {
     Reply { join_ref: Ref, reference: Ref, topic: Name, error: Option<Reason> },
     /// The socket itself refuses a join.
     RefuseJoin { join_ref: Ref, reference: Ref, topic: Name, reason: Reason },
+    /// A message was refused by the limits; without a reference nobody waits for an answer.
+    Limited { join_ref: Ref, reference: Ref, topic: Name },
     /// A channel is joined.
     Join(JoinRequest),
     /// A channel gets a message.
@@ -44,7 +47,13 @@ pub(super) struct Session {
     joining: Option<ChannelKey>,
     waiting: VecDeque<Message>,
     waiting_bytes: usize,
+    /// Nothing until the first message that counts: most sockets are idle.
+    usage: Option<Box<Usage>>,
 }
+
+/// The client sends so much that the connection ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Flood;
 
 impl Session {
     pub(super) fn new(max_channels: usize) -> Self {
@@ -55,7 +64,43 @@ impl Session {
             joining: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            usage: None,
         }
+    }
+
+    /// Passes a message through the limits, before anything else is done about it. Returns it, or nothing when it was
+    /// refused, which is answered if the client waits for an answer.
+    ///
+    /// # Errors
+    /// When the client goes on far over its limits.
+    pub(super) fn limit(
+        &mut self,
+        message: Message,
+        limits: &SocketLimits,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<Message>, Flood> {
+        let is_join = &*message.event == "phx_join";
+        if is_heartbeat(&message) || &*message.event == "phx_leave" {
+            return Ok(Some(message));
+        }
+        let usage = self.usage.get_or_insert_default();
+        let verdict =
+            if is_join { usage.join(limits, self.max_channels, now_ms) } else { usage.message(limits, now_ms) };
+        match verdict {
+            Verdict::Fine => return Ok(Some(message)),
+            Verdict::Refused => {}
+            Verdict::Flood => return Err(Flood),
+        }
+        let short = |reference: Ref| if reference.len() > MAX_NAME { Ref::Null } else { reference };
+        let Message { join_ref, reference, topic, .. } = message;
+        let (join_ref, reference) = (short(join_ref), short(reference));
+        effects.push(if is_join {
+            Effect::RefuseJoin { join_ref, reference, topic, reason: Reason::RateLimited }
+        } else {
+            Effect::Limited { join_ref, reference, topic }
+        });
+        Ok(None)
     }
 
     /// What a message from the client leads to.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::admission::Permit;
 use super::closing;
 use super::write_queue::WriteQueue;
 use crate::channel::Client;
@@ -45,6 +46,8 @@ pub(super) struct Connection<S = TcpStream> {
     client_close: Option<Box<CloseFrame>>,
     limits: Limits,
     services: Arc<Services>,
+    /// Counted among the connections of its client until this is dropped.
+    _permit: Option<Arc<Permit>>,
 }
 
 impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
@@ -56,6 +59,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         registration: Registration,
         mount: Arc<Mount>,
         services: Arc<Services>,
+        permit: Option<Arc<Permit>>,
     ) -> Self {
         let limits = Limits { max_frame: mount.max_frame_size, max_message: mount.max_frame_size };
         let driver = Driver::new(Arc::clone(&client), mount, Arc::clone(&services.channel_metrics));
@@ -73,6 +77,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
             client_close: None,
             limits,
             services,
+            _permit: permit,
         }
     }
 
@@ -87,7 +92,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         } else if let Ok(taken) = self.take() {
             self.writes.extend(taken.packets);
         }
-        let Self { stream, writes, driver, client_close, registration, client, .. } = self;
+        let Self { stream, writes, driver, client_close, registration, client, _permit, .. } = self;
         // Boxed, so that the task of an open connection does not carry the room for its end.
         Box::pin(closing::close(stream, writes, driver, client_close.as_deref(), reason)).await;
         client.close();
@@ -210,6 +215,6 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
             MessageKind::Text => Opcode::Text,
             MessageKind::Binary => Opcode::Binary,
         };
-        self.driver.on_frame(opcode, data)
+        self.driver.on_frame(opcode, data, &self.services)
     }
 }

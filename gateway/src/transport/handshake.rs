@@ -1,6 +1,6 @@
 //! What is checked before a connection is upgraded, in the order of protocol 1.3.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -10,7 +10,9 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use thiserror::Error;
 
-use crate::auth::{Origin, TokenRefused};
+use super::admission::Refused;
+use super::arrival::Arrival;
+use crate::auth::TokenRefused;
 use crate::socket::{Accepted, ConnectError, ConnectInfo, ConnectResult, Mount, Params, Refusal};
 use crate::websocket::handshake::{UpgradeError, accept};
 use crate::wire::Vsn;
@@ -49,6 +51,8 @@ pub(super) enum Rejection {
     NotAnUpgrade(#[from] UpgradeError),
     #[error("the pod is draining")]
     Draining,
+    #[error(transparent)]
+    Limit(#[from] Refused),
 }
 
 impl Rejection {
@@ -66,6 +70,7 @@ impl Rejection {
             | Self::Refused(None) => (StatusCode::FORBIDDEN, String::new()),
             Self::Crashed => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
+            Self::Limit(refused) => (refused.status(), refused.to_string()),
         }
     }
 
@@ -80,6 +85,7 @@ impl Rejection {
             Self::Refused(_) => ConnectResult::Refused,
             Self::Crashed => ConnectResult::Crashed,
             Self::Draining => ConnectResult::Draining,
+            Self::Limit(refused) => refused.result(),
         }
     }
 }
@@ -92,10 +98,11 @@ pub(super) struct Agreed {
     pub(super) accepted: Accepted,
 }
 
-/// Checks a request. `variables` are those of the path.
+/// Checks a request that the limits let pass. `variables` are those of the path.
 pub(super) async fn check(
     parts: &Parts,
-    peer: SocketAddr,
+    arrival: &Arrival,
+    client_ip: IpAddr,
     variables: &[(String, String)],
     mount: &Mount,
 ) -> Result<Agreed, Rejection> {
@@ -106,7 +113,7 @@ pub(super) async fn check(
     for (name, value) in variables {
         params.set(name, value);
     }
-    check_origin(&parts.headers, mount)?;
+    check_origin(&parts.headers, arrival, mount)?;
     let offered = Offered::read(&parts.headers)?;
     let subprotocol = offered.select(mount.subprotocols.as_deref())?;
     let vsn = match params.value("vsn") {
@@ -115,7 +122,7 @@ pub(super) async fn check(
         Some(_) => Vsn::negotiate(Some(params.get("vsn").unwrap_or_default())),
     };
     let vsn = vsn.map_err(|_| Rejection::Vsn)?;
-    let info = ConnectInfo::new(parts, peer, offered.token.as_deref());
+    let info = ConnectInfo::new(parts, arrival.peer, client_ip, offered.token.as_deref());
     let accepted = mount.connect(&params, &info).await;
     let accepted = accepted.map_err(|error: ConnectError| match error.token() {
         Some(reason) => Rejection::Unauthorized(reason),
@@ -125,12 +132,11 @@ pub(super) async fn check(
     Ok(Agreed { accept_key, subprotocol, vsn, accepted })
 }
 
-fn check_origin(headers: &HeaderMap, mount: &Mount) -> Result<(), Rejection> {
+fn check_origin(headers: &HeaderMap, arrival: &Arrival, mount: &Mount) -> Result<(), Rejection> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     // A header that is not even text can match no rule, unless all is allowed.
     let origin = origin.to_str().unwrap_or_default();
-    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let request = Origin::parse(&format!("http://{host}"));
+    let request = arrival.request_origin(headers);
     if mount.check_origin.allows(Some(origin), &request) { Ok(()) } else { Err(Rejection::Origin) }
 }
 

@@ -1,6 +1,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,10 +12,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout_at};
 use tower_service::Service as _;
 
+use super::arrival::{Arrival, Front};
+use super::proxy_header;
+use super::refuse::refuse;
 use crate::lifecycle::Tasks;
+use crate::socket::ConnectResult;
 
 /// How many connections may wait to be accepted. Reconnecting clients come all at once.
 const BACKLOG: i32 = 4096;
@@ -57,8 +64,9 @@ impl Listener {
         self.listener.local_addr()
     }
 
-    /// Accepts and serves until the stop begins.
-    pub(crate) async fn serve(self, routes: Router, tasks: Tasks) {
+    /// Accepts and serves until the stop begins; `front` is for clients, and absent on the internal listener.
+    pub(crate) async fn serve(self, routes: Router, tasks: Tasks, front: Option<Arc<Front>>) {
+        let server = Server { routes, head_timeout: self.head_timeout, tasks: tasks.clone() };
         let mut stopped = pin!(tasks.stopped());
         loop {
             let accepted = tokio::select! {
@@ -66,9 +74,10 @@ impl Listener {
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    tasks.spawn(serve(stream, peer, routes.clone(), self.head_timeout, tasks.clone()));
-                }
+                Ok((stream, peer)) => match &front {
+                    Some(front) => receive(front, &server, stream, peer),
+                    None => tasks.spawn(server.clone().serve(stream, peer)),
+                },
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::error!(%error, "connections cannot be accepted");
@@ -79,30 +88,119 @@ impl Listener {
     }
 }
 
-/// Serves the requests of one TCP connection, until one of them takes it over.
-async fn serve(stream: TcpStream, peer: SocketAddr, routes: Router, head_timeout: Duration, tasks: Tasks) {
-    // Messages are small and must not wait for each other.
-    if stream.set_nodelay(true).is_err() {
+/// Takes a client's connection. Who is refused here has cost an accept.
+fn receive(front: &Arc<Front>, server: &Server, stream: TcpStream, peer: SocketAddr) {
+    let tasks = &server.tasks;
+    if front.proxy_protocol && front.proxies.contains(peer.ip()) {
+        tasks.spawn(proxied(Arc::clone(front), server.clone(), stream, peer));
         return;
     }
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        routes.clone().call(request.map(Body::new))
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    let mut stopped = pin!(tasks.stopped());
-    let served = tokio::select! {
-        served = &mut connection => served,
-        () = &mut stopped => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "an HTTP connection failed");
+    match front.admit(peer, peer.ip()) {
+        Ok(arrival) => tasks.spawn(server.clone().serve_client(Arc::clone(front), stream, arrival)),
+        Err(refused) => refuse(front, stream, refused, tasks),
     }
+}
+
+/// A connection that a trusted proxy begins by telling whose it is.
+async fn proxied(front: Arc<Front>, server: Server, mut stream: TcpStream, peer: SocketAddr) {
+    let read = timeout_at(Instant::now() + server.head_timeout, proxy_header::read(&mut stream));
+    let client = tokio::select! {
+        () = server.tasks.stopped() => return,
+        read = read => match read {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a trusted proxy sent no PROXY header");
+                return front.metrics.connect(ConnectResult::ProxyHeader);
+            }
+            Err(_late) => return front.metrics.connect(ConnectResult::ProxyHeader),
+        },
+    };
+    match front.admit(peer, client.unwrap_or(peer.ip())) {
+        // Boxed: while the header is awaited there need be no room for all that follows.
+        Ok(arrival) => Box::pin(server.serve_client(front, stream, arrival)).await,
+        Err(refused) => refuse(&front, stream, refused, &server.tasks),
+    }
+}
+
+/// What each connection of a listener needs.
+#[derive(Clone)]
+struct Server {
+    routes: Router,
+    head_timeout: Duration,
+    tasks: Tasks,
+}
+
+impl Server {
+    /// Serves a connection of the internal listener.
+    async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+        if stream.set_nodelay(true).is_ok() {
+            let head_timeout = self.head_timeout;
+            let prepare = move |request: &mut Request<Incoming>| insert_peer(request, peer);
+            self.serve_http(stream, head_timeout, prepare).await;
+        }
+    }
+
+    /// Serves a client that was let in, by TLS if that is configured.
+    async fn serve_client(self, front: Arc<Front>, stream: TcpStream, arrival: Arrival) {
+        // Messages are small and must not wait for each other.
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let arrival = Arc::new(arrival);
+        let prepare = move |request: &mut Request<Incoming>| {
+            insert_peer(request, arrival.peer);
+            request.extensions_mut().insert(Arc::clone(&arrival));
+        };
+        let head_timeout = self.head_timeout;
+        let deadline = Instant::now() + head_timeout;
+        let Some(tls) = &front.tls else { return self.serve_http(stream, head_timeout, prepare).await };
+        let shaken = tokio::select! {
+            () = self.tasks.stopped() => return,
+            shaken = timeout_at(deadline, tls.acceptor().accept(stream)) => shaken,
+        };
+        match shaken {
+            Ok(Ok(stream)) => {
+                // One deadline for both handshakes.
+                let rest = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+                self.serve_http(Box::new(stream), rest, prepare).await;
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                front.metrics.connect(ConnectResult::Tls);
+            }
+            Err(_late) => front.metrics.connect(ConnectResult::Tls),
+        }
+    }
+
+    /// Serves the requests of one connection, until one of them takes it over.
+    async fn serve_http<S>(self, stream: S, head_timeout: Duration, prepare: impl Fn(&mut Request<Incoming>))
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Self { routes, tasks, .. } = self;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            prepare(&mut request);
+            routes.clone().call(request.map(Body::new))
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        let mut stopped = pin!(tasks.stopped());
+        let served = tokio::select! {
+            served = &mut connection => served,
+            () = &mut stopped => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "an HTTP connection failed");
+        }
+    }
+}
+
+fn insert_peer(request: &mut Request<Incoming>, peer: SocketAddr) {
+    request.extensions_mut().insert(ConnectInfo(peer));
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -1,19 +1,24 @@
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, RawPathParams, Request, State};
+use axum::extract::{RawPathParams, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
+use super::admission::Permit;
+use super::arrival::Arrival;
 use super::connection::Connection;
 use super::handshake::{Agreed, Rejection, check};
 use crate::channel::{Client, Transport};
@@ -55,20 +60,20 @@ async fn upgrade(
     variables: RawPathParams,
     request: Request,
 ) -> Response {
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let (mut parts, _body) = request.into_parts();
-    let Some(&ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
+    let Some(arrival) = parts.extensions.remove::<Arc<Arrival>>() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let metrics = Arc::clone(&acceptor.services.socket_metrics);
     let checked = if acceptor.tasks.is_stopping() {
         Err(Rejection::Draining)
     } else {
-        let checked = AssertUnwindSafe(check(&parts, peer, &variables, &mount)).catch_unwind();
+        let checked = AssertUnwindSafe(admit(&parts, &arrival, &variables, &mount)).catch_unwind();
         checked.await.unwrap_or(Err(Rejection::Crashed))
     };
-    let (agreed, on_upgrade) = match (checked, parts.extensions.remove::<OnUpgrade>()) {
-        (Ok(agreed), Some(on_upgrade)) => (agreed, on_upgrade),
+    drop(arrival);
+    let (agreed, permit, on_upgrade) = match (checked, parts.extensions.remove::<OnUpgrade>()) {
+        (Ok((agreed, permit)), Some(on_upgrade)) => (agreed, permit, on_upgrade),
         (checked, _) => {
             let rejection = checked.err().unwrap_or(Rejection::NotAnUpgrade(UpgradeError::Connection));
             tracing::debug!(reason = %rejection, "refused to connect");
@@ -84,12 +89,23 @@ async fn upgrade(
     let tasks = connections.clone();
     connections.spawn(async move {
         match on_upgrade.await {
-            // A task of its own, which holds nothing but the open connection.
-            Ok(upgraded) => tasks.spawn(open(upgraded, client, registration, mount, services).run()),
+            Ok(upgraded) => open(upgraded, client, registration, mount, services, permit, &tasks),
             Err(error) => tracing::debug!(%error, "the client went away during the handshake"),
         }
     });
     response
+}
+
+/// Lets a request pass the limits first, then all that is checked of it.
+async fn admit(
+    parts: &Parts,
+    arrival: &Arrival,
+    variables: &RawPathParams,
+    mount: &Mount,
+) -> Result<(Agreed, Option<Arc<Permit>>), Rejection> {
+    let (client_ip, permit) = arrival.admit(&parts.headers)?;
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Ok((check(parts, arrival, client_ip, &variables, mount).await?, permit))
 }
 
 /// Makes the connection known to the pod.
@@ -103,18 +119,29 @@ fn register(agreed: Agreed, mount: &Mount, services: &Services) -> (Arc<Client>,
     (client, services.registry.register(Arc::new(entry)))
 }
 
-/// Takes the connection out of hyper: what it read beyond the handshake is kept, its buffers are not.
+/// Takes the connection out of hyper: what it read beyond the handshake is kept, its buffers are not. It runs in a task of
+/// its own, which holds nothing but the open connection.
 fn open(
     upgraded: Upgraded,
     client: Arc<Client>,
     registration: Registration,
     mount: Arc<Mount>,
     services: Arc<Services>,
-) -> Connection {
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-        unreachable!("the listener serves plain TCP streams only")
+    permit: Option<Arc<Permit>>,
+    tasks: &Tasks,
+) {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => {
+            let (stream, read) = (parts.io.into_inner(), parts.read_buf);
+            return tasks.spawn(Connection::new(stream, &read, client, registration, mount, services, permit).run());
+        }
+        Err(upgraded) => upgraded,
     };
-    Connection::new(parts.io.into_inner(), &parts.read_buf, client, registration, mount, services)
+    let Ok(parts) = upgraded.downcast::<TokioIo<Box<TlsStream<TcpStream>>>>() else {
+        unreachable!("the listener serves no other streams")
+    };
+    let (stream, read) = (parts.io.into_inner(), parts.read_buf);
+    tasks.spawn(Connection::new(stream, &read, client, registration, mount, services, permit).run());
 }
 
 fn switching_protocols(agreed: &Agreed) -> Response {
@@ -136,6 +163,9 @@ fn refuse(rejection: &Rejection) -> Response {
     let mut response = rejection.response().into_response();
     if matches!(rejection, Rejection::NotAnUpgrade(UpgradeError::Version)) {
         response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    if let Rejection::Limit(refused) = rejection {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refused.retry_after()));
     }
     response
 }

@@ -18,6 +18,8 @@ pub(super) struct WriteQueue {
     largest_charge: usize,
     /// Bytes of the first packet that are out already.
     begun: usize,
+    /// Whether the stream itself may hold some of what it took, as TLS does.
+    unflushed: bool,
 }
 
 /// What a call of [`WriteQueue::poll_write`] got rid of.
@@ -30,11 +32,12 @@ pub(super) struct Written {
 
 impl WriteQueue {
     pub(super) fn new(largest_charge: usize) -> Self {
-        Self { packets: VecDeque::new(), largest_charge, begun: 0 }
+        Self { packets: VecDeque::new(), largest_charge, begun: 0, unflushed: false }
     }
 
+    /// Whether nothing is left to write, here or in the stream.
     pub(super) fn is_empty(&self) -> bool {
-        self.packets.is_empty()
+        self.packets.is_empty() && !self.unflushed
     }
 
     pub(super) fn extend(&mut self, packets: VecDeque<Packet>) {
@@ -83,6 +86,7 @@ impl WriteQueue {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(count)) => {
+                    self.unflushed = true;
                     written.bytes += count;
                     written.cost += self.advance(count);
                 }
@@ -91,6 +95,13 @@ impl WriteQueue {
         }
         if self.packets.is_empty() {
             self.packets = VecDeque::new();
+            if self.unflushed {
+                // Of TCP itself this is no system call.
+                self.unflushed = match Pin::new(stream).poll_flush(cx) {
+                    Poll::Ready(flushed) => flushed.map(|()| false)?,
+                    Poll::Pending => true,
+                };
+            }
         }
         Ok(written)
     }

@@ -12,6 +12,8 @@ pub enum Reason {
     Unavailable,
     /// What decides about it did not answer in time; it may still happen.
     Timeout,
+    /// The client sends more than it may; the same message may pass later.
+    RateLimited,
     /// The payload is not of the shape that is needed, usually an object.
     InvalidPayload,
     /// A topic, an event, a reference or a payload is too long.
@@ -40,6 +42,7 @@ impl Reason {
             Self::Forbidden => "forbidden",
             Self::Unavailable => "unavailable",
             Self::Timeout => "timeout",
+            Self::RateLimited => "rate_limited",
             Self::InvalidPayload => "invalid_payload",
             Self::TooLarge => "too_large",
             Self::BinaryNotSupported => "binary_not_supported",

@@ -69,6 +69,9 @@ fn in_words(effect: Effect) -> String {
         Effect::RefuseJoin { join_ref, reference, topic, reason } => {
             frame(&join_ref, &reference, &topic, "error", &reason.payload())
         }
+        Effect::Limited { join_ref, reference, topic } => {
+            frame(&join_ref, &reference, &topic, "error", &Reason::RateLimited.payload())
+        }
         Effect::Join(JoinRequest { key, topic, replaces, .. }) => match replaces {
             None => format!("{} joins {topic}", key.0),
             Some(old) => format!("{} joins {topic} after {}", key.0, name(&old)),
