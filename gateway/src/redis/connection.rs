@@ -12,6 +12,7 @@ use rustls::pki_types::ServerName;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use super::client::CONNECT_TIMEOUT;
 use super::settings::Location;
@@ -27,6 +28,12 @@ pub enum ConnectionError {
     /// The network said so.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The TLS handshake failed.
+    #[error("TLS: {0} (trusted are the certificates of the system, or of the file that SSL_CERT_FILE names)")]
+    Tls(#[source] io::Error),
+    /// The connection was closed instead of a greeting.
+    #[error("{0}, in place of an answer to HELLO 3 (a port that speaks TLS needs rediss://)")]
+    NoGreeting(#[source] io::Error),
     /// No answer in time.
     #[error("no answer to {0} in time")]
     Timeout(&'static str),
@@ -98,8 +105,10 @@ pub(super) async fn open_as(
     name: &str,
 ) -> Result<(Reader, Writer), ConnectionError> {
     let timeout = |step| move |_| ConnectionError::Timeout(step);
-    let stream =
-        tokio::time::timeout(CONNECT_TIMEOUT, connect(server, location)).await.map_err(timeout("connect"))??;
+    let deadline = Instant::now() + CONNECT_TIMEOUT;
+    let stream = timeout_at(deadline, connect(server)).await.map_err(timeout("connect"))??;
+    let secured = timeout_at(deadline, secure(stream, server, location)).await;
+    let stream = secured.map_err(timeout("the TLS handshake (rediss:// needs a port that speaks TLS)"))??;
     let (read, write) = tokio::io::split(stream);
     let mut reader = Reader { stream: read, buffer: BytesMut::new() };
     let mut writer = Writer { stream: write, out: BytesMut::new(), unflushed: false };
@@ -115,7 +124,12 @@ pub(super) async fn open_as(
         }
         reader.next().await
     };
-    match tokio::time::timeout(CONNECT_TIMEOUT, login).await.map_err(timeout("HELLO"))?? {
+    let greeting = tokio::time::timeout(CONNECT_TIMEOUT, login).await.map_err(timeout("HELLO"))?;
+    let greeting = greeting.map_err(|error| match error {
+        ConnectionError::Io(error) => ConnectionError::NoGreeting(error),
+        other => other,
+    });
+    match greeting? {
         // The rest of the message may repeat what was sent, password included.
         Reply::Error(error) => {
             let code = error.split_whitespace().next().unwrap_or_default();
@@ -127,7 +141,7 @@ pub(super) async fn open_as(
     }
 }
 
-async fn connect(server: &Server, location: &Location) -> Result<Box<dyn Stream>, ConnectionError> {
+async fn connect(server: &Server) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((&*server.host, server.port)).await?;
     stream.set_nodelay(true)?;
     let keepalive = socket2::TcpKeepalive::new()
@@ -135,10 +149,16 @@ async fn connect(server: &Server, location: &Location) -> Result<Box<dyn Stream>
         .with_interval(Duration::from_secs(5))
         .with_retries(3);
     socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    Ok(stream)
+}
+
+/// Speaks TLS if the location says so.
+async fn secure(stream: TcpStream, server: &Server, location: &Location) -> Result<Box<dyn Stream>, ConnectionError> {
     let Some(tls) = location.tls() else { return Ok(Box::new(stream)) };
     let name = server.tls_server_name.as_deref().unwrap_or(&server.host).to_owned();
     let name = ServerName::try_from(name).map_err(io::Error::other)?;
-    let stream = tokio_rustls::TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
+    let stream =
+        tokio_rustls::TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(ConnectionError::Tls)?;
     Ok(Box::new(stream))
 }
 

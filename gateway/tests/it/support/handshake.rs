@@ -1,8 +1,8 @@
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// Nothing that a test waits for takes so long, unless it never comes.
@@ -61,20 +61,43 @@ impl Handshake {
 
     /// Sends it and reads the answer.
     pub(crate) async fn send(&self, address: SocketAddr) -> Answer {
+        self.open(Ipv4Addr::LOCALHOST, address).await.0
+    }
+
+    /// Sends it from an address of this machine (127.x.y.z) and reads the answer; the connection stays open.
+    pub(crate) async fn open(&self, source: Ipv4Addr, address: SocketAddr) -> (Answer, TcpStream) {
+        let mut stream = connect_from(source, address).await;
+        let answer = self.send_on(&mut stream).await;
+        (answer, stream)
+    }
+
+    /// Sends it on a connection that is open.
+    pub(crate) async fn send_on(&self, stream: &mut TcpStream) -> Answer {
+        stream.write_all(self.request().as_bytes()).await.unwrap();
+        timeout(PATIENCE, Answer::read(stream)).await.expect("no answer")
+    }
+
+    /// As it stands on the wire.
+    pub(crate) fn request(&self) -> String {
         let mut request = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
         request.push_str("\r\n");
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        timeout(PATIENCE, Answer::read(&mut stream)).await.expect("no answer")
+        request
     }
+}
+
+/// A TCP connection from an address of this machine.
+pub(crate) async fn connect_from(source: Ipv4Addr, address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    timeout(PATIENCE, socket.connect(address)).await.expect("no connection").unwrap()
 }
 
 impl Answer {
     /// Reads one response.
-    pub(crate) async fn read(stream: &mut TcpStream) -> Self {
+    pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Self {
         let mut read = Vec::new();
         let head_end = loop {
             if let Some(at) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {

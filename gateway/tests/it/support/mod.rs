@@ -2,6 +2,7 @@
 //! (tungstenite), clients without a library that can break every rule, HTTP by hand, and a real Redis.
 
 mod cable;
+mod certificate;
 mod client;
 mod gateway;
 mod handshake;
@@ -20,9 +21,10 @@ mod room;
 pub(crate) mod tokens;
 
 pub(crate) use cable::Cable;
+pub(crate) use certificate::Certificate;
 pub(crate) use client::Client;
 pub(crate) use gateway::{OpenSocket, TestGateway, relay_router};
-pub(crate) use handshake::{Answer, Handshake, metrics};
+pub(crate) use handshake::{Answer, Handshake, connect_from, metrics};
 pub(crate) use http::{Response, request};
 pub(crate) use lab::{Lab, ok, phx_close, phx_error, unmatched};
 pub(crate) use member::Member;

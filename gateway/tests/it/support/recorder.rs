@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use gateway::{Accepted, ConnectError, ConnectInfo, Params, Socket};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -11,6 +11,7 @@ pub(crate) struct Recorder(UnboundedSender<Shown>);
 pub(crate) struct Shown {
     pub(crate) params: Params,
     pub(crate) peer: SocketAddr,
+    pub(crate) client_ip: IpAddr,
     pub(crate) uri: String,
     pub(crate) host: Option<String>,
     pub(crate) user_agent: Option<String>,
@@ -33,6 +34,7 @@ impl Socket for Recorder {
         let shown = Shown {
             params: params.clone(),
             peer: info.peer(),
+            client_ip: info.client_ip(),
             uri: info.uri().to_string(),
             host: info.host().map(str::to_owned),
             user_agent: info.user_agent().map(str::to_owned),
