@@ -163,6 +163,36 @@ fn a_connection_joins_many_topics_and_a_server_that_tells_nobody_is_found_out() 
     assert!(output.status.success(), "{}", text(&output));
 }
 
+#[test]
+fn a_flood_is_counted_and_one_that_is_let_in_fails_the_run() {
+    let floor = Floor::start(&[]);
+    let arguments = "flood --connections 2 --rate 200 --duration 300ms --warmup 0s --rounds 1 --flood-rate 100";
+    let (output, report) = floor.run("flood", arguments);
+    let (figures, text) = (&report["figures"], text(&output));
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("FAILED flood refused: 0.0 %"), "{text}");
+    assert_eq!(figures["flood"]["attempts"], figures["flood"]["answered"]["101"], "{figures}");
+    assert!(figures["flood"]["attempts"].as_u64() > Some(0), "{figures}");
+    for takes in ["quiet", "flooded"] {
+        assert_eq!(figures[takes][0]["latency"]["count"], figures[takes][0]["messages"], "{figures}");
+    }
+    assert!(figures["p99_ratio"]["median"].is_f64(), "{figures}");
+}
+
+#[test]
+fn a_flood_stays_on_this_machine() {
+    for arguments in [
+        &["flood", "--url", "ws://192.0.2.1:4000/socket/websocket"][..],
+        &["flood", "--flood-source", "192.0.2.1"],
+        &["flood", "--flood-source", "127.0.0.2"],
+        &["flood", "--flood-rate", "1000000"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_loadtest")).args(arguments).arg("--quiet").output().unwrap();
+        // Wrong usage is found by the tool (64) or by its command line (64 as well).
+        assert_eq!(output.status.code(), Some(64), "{arguments:?} {}", text(&output));
+    }
+}
+
 /// Runs `idle` with one connection against `address`.
 fn idle_at(address: SocketAddr) -> Output {
     let url = format!("ws://{address}/socket/websocket");

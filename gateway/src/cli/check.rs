@@ -1,13 +1,18 @@
 use super::exit::Failure;
 use super::process::print;
+use crate::app::StartError;
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::transport::Tls;
 
-/// Prints the settings that `serve` would use, secrets redacted. They were checked when they were loaded; whether keys
-/// are keys is seen when they are used.
+/// Prints the settings that `serve` would use, secrets redacted. They were checked when they were loaded; whether keys are
+/// keys, and certificates in other files certificates, is seen when they are used.
 pub(super) fn check(config: &Config) -> Result<(), Failure> {
     if let Some(auth) = &config.auth {
-        Verifier::new(auth).map_err(|error| Failure::Configuration(error.to_string()))?;
+        Verifier::new(auth).map_err(StartError::from)?;
+    }
+    if let Some(files) = &config.listen.tls {
+        Tls::load(files).map_err(StartError::from)?;
     }
     print(&config.redacted_toml());
     Ok(())

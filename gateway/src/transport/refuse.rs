@@ -51,7 +51,7 @@ async fn answer(mut stream: TcpStream, refused: Refused, _slot: OwnedSemaphorePe
 
 async fn read_head(stream: &mut TcpStream) -> io::Result<()> {
     let mut head = Vec::with_capacity(1024);
-    while !head.ends_with(b"\r\n\r\n") {
+    while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
         if head.len() >= LONGEST_HEAD || stream.read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::InvalidData.into());
         }

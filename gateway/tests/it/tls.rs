@@ -176,7 +176,7 @@ async fn a_tls_handshake_has_its_time_and_what_is_none_is_closed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_served_is_refused_at_the_start() {
+async fn what_cannot_be_served_is_refused_by_check_and_at_the_start() {
     let scratch = Scratch::new();
     let (one, other) = (Certificate::make(&scratch, "one"), Certificate::make(&scratch, "other"));
     let empty = scratch.file("empty.pem", "");
@@ -189,11 +189,13 @@ async fn what_cannot_be_served_is_refused_at_the_start() {
     ] {
         let mixed = Certificate { certificate: certificate.clone(), key: key.clone() };
         let config = scratch.file("gateway.toml", &Pod::config(&mixed.settings()));
-        let addresses = ["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"];
-        let ended = run(&[&["serve", "--config", &config][..], &addresses].concat()).await;
-        assert_eq!(ended.code, Some(78), "{ended:?}");
-        assert!(ended.stderr.contains(expected) && ended.stderr.contains("listen.tls_cert_file"), "{ended:?}");
-        assert!(!ended.stderr.contains("PRIVATE KEY"), "{ended:?}");
+        for command in ["check", "serve"] {
+            let addresses = ["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"];
+            let ended = run(&[&[command, "--config", &config][..], &addresses].concat()).await;
+            assert_eq!(ended.code, Some(78), "{ended:?}");
+            assert!(ended.stderr.contains(expected) && ended.stderr.contains("listen.tls_cert_file"), "{ended:?}");
+            assert!(!ended.stderr.contains("PRIVATE KEY"), "{ended:?}");
+        }
     }
     let half = scratch.file("half.toml", &Pod::config("[listen]\ntls_cert_file = \"x\"\n"));
     let ended = run(&["check", "--config", &half]).await;

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use super::flood::FloodArgs;
 use super::scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs};
 
 /// Measures a server that speaks Phoenix Channels.
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Storm(StormArgs),
     /// Everybody joins a topic at once, then leaves it: when everyone sees everyone, what it costs, and whether it is right.
     Presence(PresenceArgs),
+    /// Push and reply beside a flood of refused attempts to connect: how much one address can disturb the others.
+    Flood(FloodArgs),
     /// Runs the floor: the least a server can do, to compare others with.
     Floor(FloorArgs),
 }

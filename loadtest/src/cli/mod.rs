@@ -1,10 +1,12 @@
 //! The command line: what can be asked, with its help. It decides nothing.
 
 mod args;
+mod flood;
 mod scenarios;
 mod shared;
 mod values;
 
 pub(crate) use args::{Cli, Command};
+pub(crate) use flood::FloodArgs;
 pub(crate) use scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs, Via};
 pub(crate) use shared::{OutputArgs, TargetArgs, WatchArgs};

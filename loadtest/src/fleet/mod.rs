@@ -9,12 +9,14 @@
 
 mod connection;
 mod event_loop;
+mod flooder;
 mod heartbeat;
 mod open;
 mod ramp;
 mod source;
 
 pub(crate) use event_loop::{ConnectionId, Event, Fleet, FleetConfig, Handler};
+pub(crate) use flooder::{FloodOutcome, Flooder};
 pub(crate) use open::open;
 pub(crate) use ramp::{JOIN_REF, Ramp, RampResult, connection_error, join_text, numbered, open_and_join};
 pub(crate) use source::{ensure_descriptors, raise_descriptor_limit};

@@ -94,7 +94,7 @@ fn summarize(
 }
 
 /// A target with its round trips.
-struct Side {
+pub(super) struct Side {
     target: Target,
     echoes: Echoes,
     topics: TopicPattern,
@@ -104,7 +104,7 @@ struct Side {
 }
 
 impl Side {
-    fn join(mut target: Target, args: &EchoArgs, progress: &mut Progress) -> Result<Self, Error> {
+    pub(super) fn join(mut target: Target, args: &EchoArgs, progress: &mut Progress) -> Result<Self, Error> {
         let topics = TopicPattern::new(&args.topic, 1);
         target.join(&args.common.target, &topics, args.connections, None, progress)?;
         let padding = "x".repeat(args.payload_bytes.saturating_sub(r#"{"p":""}"#.len()));
@@ -112,7 +112,13 @@ impl Side {
         Ok(Self { target, echoes, topics, payload: format!(r#"{{"p":"{padding}"}}"#), turn: 0 })
     }
 
-    fn take(&mut self, round: usize, load: Load, duration: Duration, args: &EchoArgs) -> Result<Take, Error> {
+    pub(super) fn take(
+        &mut self,
+        round: usize,
+        load: Load,
+        duration: Duration,
+        args: &EchoArgs,
+    ) -> Result<Take, Error> {
         take::catch_up(&mut self.target, &mut self.echoes)?;
         self.echoes.latency = Latency::new();
         let first = self.echoes.flights.launched();

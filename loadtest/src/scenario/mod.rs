@@ -2,6 +2,7 @@
 
 mod echo;
 mod fanout;
+mod flood;
 mod idle;
 mod presence;
 mod storm;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command) -> Result<bool, Error> {
         Command::Idle(args) => idle::run(&args),
         Command::Fanout(args) => fanout::run(&args),
         Command::Echo(args) => echo::run(&args),
+        Command::Flood(args) => flood::run(&args),
         Command::Storm(args) => storm::run(&args),
         Command::Presence(args) => presence::run(&args),
         Command::Floor(args) => serve_floor(&args),

@@ -280,3 +280,49 @@ fn what_waited_for_a_join_that_failed_after_its_callback_is_for_an_unjoined_topi
     let answers: Vec<_> = effects.into_iter().map(in_words).collect();
     assert_eq!(answers, [format!(r#"[null,"2","room:1","phx_reply",{response}]"#)]);
 }
+
+/// A socket with limits, at one moment: what it is told about a frame.
+fn limited(session: &mut Session, limits: &SocketLimits, frame: &str) -> Result<Option<Vec<String>>, Flood> {
+    let message = Vsn::V2.decode(Opcode::Text, &Bytes::copy_from_slice(frame.as_bytes())).unwrap();
+    let mut effects = Vec::new();
+    let passed = session.limit(message, limits, 1000, &mut effects)?;
+    Ok(if passed.is_some() { None } else { Some(effects.into_iter().map(in_words).collect()) })
+}
+
+fn limits(toml: &str) -> SocketLimits {
+    let config = crate::config::Config::from_toml(crate::config::Mode::Dev, &format!("[limits]\n{toml}")).unwrap();
+    SocketLimits::new(&config.limits)
+}
+
+#[test]
+fn over_the_limit_messages_are_refused_and_heartbeats_and_leaves_are_not() {
+    let (mut session, limits) = (Session::new(100), limits("messages_per_second = 1"));
+    let heartbeat = r#"[null,"h","phoenix","heartbeat",{}]"#;
+    for _ in 0..100 {
+        assert_eq!(limited(&mut session, &limits, heartbeat), Ok(None));
+        assert_eq!(limited(&mut session, &limits, r#"["1","2","room:1","phx_leave",{}]"#), Ok(None));
+        assert_eq!(limited(&mut session, &limits, r#"["1","2","room:1","phx_join",{}]"#), Ok(None));
+    }
+    let push = r#"["1","2","room:1","event",{}]"#;
+    assert_eq!(limited(&mut session, &limits, push), Ok(None));
+    let refused = r#"["1","2","room:1","phx_reply",{"status":"error","response":{"reason":"rate_limited"}}]"#;
+    for _ in 0..9 {
+        assert_eq!(limited(&mut session, &limits, push), Ok(Some(vec![refused.to_owned()])));
+    }
+    assert_eq!(limited(&mut session, &limits, push), Err(Flood));
+    assert_eq!(limited(&mut session, &limits, heartbeat), Ok(None));
+}
+
+#[test]
+fn an_endless_reference_of_a_refused_message_is_not_echoed() {
+    let (mut session, limits) = (Session::new(100), limits("messages_per_second = 1\njoins_per_second = 1"));
+    let long = "r".repeat(MAX_NAME + 1);
+    for event in ["event", "event"] {
+        let frame = format!(r#"["{long}","{long}","room:1","{event}",{{}}]"#);
+        if let Some(answer) = limited(&mut session, &limits, &frame).unwrap() {
+            assert!(!answer[0].contains(&long) && answer[0].starts_with(r#"[null,null,"room:1""#), "{answer:?}");
+            return;
+        }
+    }
+    panic!("the second was not refused");
+}
