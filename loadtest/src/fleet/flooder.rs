@@ -1,4 +1,4 @@
-//! Attempts to connect that nobody wants: one after the other, from one address, at a rate.
+//! Attempts to connect that nobody wants: from one address, at a rate.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -14,6 +14,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::client::Endpoint;
 use crate::measure::Pace;
 use crate::websocket;
+
+/// So many attempts may be under way: a machine that is busy answers one late, and the rate must not fall for it.
+const THREADS: usize = 16;
 
 /// How long one attempt may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,10 +45,9 @@ impl FloodOutcome {
         self.attempts as f64 / self.seconds
     }
 
-    /// Adds another stretch.
+    /// Adds what else was tried in the same time.
     pub(crate) fn add(&mut self, other: &Self) {
         self.attempts += other.attempts;
-        self.seconds += other.seconds;
         self.cut += other.cut;
         self.hung += other.hung;
         for (status, count) in &other.answered {
@@ -54,36 +56,39 @@ impl FloodOutcome {
     }
 }
 
-/// A running flood, in a thread of its own.
+/// A running flood, in threads of its own.
 pub(crate) struct Flooder {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<FloodOutcome>,
+    started: Instant,
+    threads: Vec<JoinHandle<FloodOutcome>>,
 }
 
 impl Flooder {
     /// Starts: `rate` attempts a second from `source`.
     pub(crate) fn start(endpoint: &Endpoint, source: IpAddr, rate: f64) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, endpoint) = (Arc::clone(&stop), endpoint.clone());
-        let thread = std::thread::spawn(move || {
-            // The other client of this tool must not wait for a core because of the flood. Refused: it waits a little.
-            let _ = rustix::process::setpriority_process(None, 10);
-            flood(&endpoint, source, rate, &stopped)
-        });
-        Self { stop, thread }
+        let (stop, started) = (Arc::new(AtomicBool::new(false)), Instant::now());
+        let thread = |_| {
+            let (stop, endpoint) = (Arc::clone(&stop), endpoint.clone());
+            std::thread::spawn(move || flood(&endpoint, source, rate / THREADS as f64, &stop))
+        };
+        let threads = (0..THREADS).map(thread).collect();
+        Self { stop, started, threads }
     }
 
     /// Ends it.
     pub(crate) fn stop(self) -> FloodOutcome {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or_default()
+        let mut sum = FloodOutcome { seconds: self.started.elapsed().as_secs_f64(), ..FloodOutcome::default() };
+        for thread in self.threads {
+            sum.add(&thread.join().unwrap_or_default());
+        }
+        sum
     }
 }
 
 fn flood(endpoint: &Endpoint, source: IpAddr, rate: f64, stop: &AtomicBool) -> FloodOutcome {
     let request = websocket::request(&endpoint.host, &endpoint.target);
-    let started = Instant::now();
-    let mut pace = Pace::new(started, rate);
+    let mut pace = Pace::new(Instant::now(), rate);
     let mut outcome = FloodOutcome::default();
     while !stop.load(Ordering::Relaxed) {
         if pace.take_due(Instant::now()).is_none() {
@@ -100,7 +105,6 @@ fn flood(endpoint: &Endpoint, source: IpAddr, rate: f64, stop: &AtomicBool) -> F
             Ok(None) | Err(_) => outcome.cut += 1,
         }
     }
-    outcome.seconds = started.elapsed().as_secs_f64();
     outcome
 }
 
@@ -123,9 +127,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stretches_add_up() {
-        let one = FloodOutcome { attempts: 3, seconds: 1.0, answered: [(429, 2)].into(), cut: 1, hung: 0 };
-        let mut sum = FloodOutcome::default();
+    fn attempts_add_up() {
+        let one = FloodOutcome { attempts: 3, seconds: 0.0, answered: [(429, 2)].into(), cut: 1, hung: 0 };
+        let mut sum = FloodOutcome { seconds: 2.0, ..FloodOutcome::default() };
         sum.add(&one);
         sum.add(&FloodOutcome { answered: [(429, 1), (101, 2)].into(), ..one });
         assert_eq!((sum.attempts, sum.cut, sum.let_in(), sum.answered[&429]), (6, 2, 2, 3));

@@ -58,7 +58,9 @@ pub(super) fn run(args: &FloodArgs) -> Result<bool, Error> {
         progress.step(&format!("round {round} of {}: beside the flood", args.echo.takes.rounds));
         let flooder = Flooder::start(&endpoint, args.flood_source, args.flood_rate);
         let taken = side.take(round, load, args.echo.takes.duration, &args.echo);
-        flood.add(&flooder.stop());
+        let outcome = flooder.stop();
+        flood.seconds += outcome.seconds;
+        flood.add(&outcome);
         flooded.push(taken?);
     }
     summarize(quiet, flooded, flood, &args, &mut report)
