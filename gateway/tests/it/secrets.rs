@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{Client, Handshake, Pod, RedisServer, Scratch, request, run, run_with, until};
 
-const SECRET: &str = "hunter2-5ecret";
+const SECRET: &str = "hunter2-s3cr3t";
 
 /// Names under which clients send secrets.
 const NAMES: [&str; 12] = [
