@@ -79,6 +79,11 @@ impl Driver {
         Ok(())
     }
 
+    /// The largest frame that the client may send, in bytes.
+    pub(crate) fn max_frame_size(&self) -> usize {
+        self.mount.max_frame_size
+    }
+
     /// Hands out what came for the channels from elsewhere: to be called when the outbox was signalled.
     pub(crate) fn collect_mail(&mut self) {
         self.channels.collect_mail();

@@ -44,7 +44,6 @@ pub(super) struct Connection<S = TcpStream> {
     readable: bool,
     /// What the client's close frame said.
     client_close: Option<Box<CloseFrame>>,
-    limits: Limits,
     services: Arc<Services>,
     /// Counted among the connections of its client until this is dropped.
     _permit: Option<Arc<Permit>>,
@@ -61,7 +60,6 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         services: Arc<Services>,
         permit: Option<Arc<Permit>>,
     ) -> Self {
-        let limits = Limits { max_frame: mount.max_frame_size, max_message: mount.max_frame_size };
         let driver = Driver::new(Arc::clone(&client), mount, Arc::clone(&services.channel_metrics));
         let writes = WriteQueue::new(client.outbox().largest_charge());
         Self {
@@ -75,7 +73,6 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
             unread: read.to_vec(),
             readable: true,
             client_close: None,
-            limits,
             services,
             _permit: permit,
         }
@@ -92,7 +89,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         } else if let Ok(taken) = self.take() {
             self.writes.extend(taken.packets);
         }
-        let Self { stream, writes, driver, client_close, registration, client, _permit, .. } = self;
+        let Self { stream, writes, driver, client_close, registration, client, .. } = self;
         // Boxed, so that the task of an open connection does not carry the room for its end.
         Box::pin(closing::close(stream, writes, driver, client_close.as_deref(), reason)).await;
         client.close();
@@ -180,8 +177,10 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
     }
 
     fn decode(&mut self, mut input: &mut [u8]) -> Result<(), CloseReason> {
+        let max_frame = self.driver.max_frame_size();
+        let limits = Limits { max_frame, max_message: max_frame };
         loop {
-            let event = self.decoder.next(&mut input, &self.limits).map_err(|error| {
+            let event = self.decoder.next(&mut input, &limits).map_err(|error| {
                 tracing::debug!(%error, "a violation of the WebSocket protocol");
                 CloseReason::of_protocol_code(error.close_code())
             })?;
