@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
-use url::Url;
 
 use super::fetch::{self, FetchError};
 use super::jwk::read_set;
 use super::key::Key;
 use super::metrics::TokenMetrics;
+use crate::config::ServiceUrl;
 
 /// How often what is fetched and how long what is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ struct State {
 /// The keys at a URL.
 pub(super) struct Jwks {
     client: reqwest::Client,
-    url: Url,
+    url: ServiceUrl,
     timing: Timing,
     metrics: TokenMetrics,
     state: watch::Sender<State>,
@@ -70,7 +70,7 @@ pub(super) struct Snapshot {
 impl Jwks {
     /// # Errors
     /// When TLS cannot be set up.
-    pub(super) fn new(url: Url, timing: Timing, metrics: TokenMetrics) -> Result<Self, String> {
+    pub(super) fn new(url: ServiceUrl, timing: Timing, metrics: TokenMetrics) -> Result<Self, String> {
         let (client, state) = (fetch::client()?, watch::Sender::new(State::default()));
         Ok(Self { client, url, timing, metrics, state, wanted: Notify::new() })
     }
@@ -144,7 +144,7 @@ impl Jwks {
     }
 
     async fn fetch(&self) -> Result<(Vec<Key>, Duration), FetchError> {
-        let fetched = fetch::get(&self.client, &self.url).await?;
+        let fetched = fetch::get(&self.client, self.url.expose()).await?;
         let keys = read_set(&fetched.body)?;
         if keys.is_empty() {
             tracing::warn!(url = %self.url, "the JWK Set has no key that tokens can be verified with");
@@ -156,6 +156,6 @@ impl Jwks {
 
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Jwks").field("url", &self.url.as_str()).finish_non_exhaustive()
+        f.debug_struct("Jwks").field("url", &self.url).finish_non_exhaustive()
     }
 }

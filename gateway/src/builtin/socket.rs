@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::auth::{Identity, TokenRefused, Verifier};
+use crate::channel::MAX_SOCKET_ID;
 use crate::config::IdTemplate;
 use crate::socket::{Accepted, ConnectError, ConnectInfo, Params, Socket};
 use crate::webhooks::TraceContext;
@@ -62,6 +63,9 @@ impl Socket for RelaySocket {
             None => None,
         };
         if let Some(user) = params.get("user_id").filter(|user| !user.is_empty()) {
+            if user.len() > MAX_SOCKET_ID {
+                return Err(ConnectError::refused());
+            }
             accepted = accepted.assign(UserId(user.into()));
         }
         if let Some(trace) = TraceContext::of_headers(info.trace_context_headers()) {
@@ -73,6 +77,10 @@ impl Socket for RelaySocket {
             template.render(|name| if name == "sub" && self.tokens.is_some() { sub } else { params.get(name) })
         });
         if let Some(id) = id {
+            // It stays in memory as long as the connection.
+            if id.len() > MAX_SOCKET_ID {
+                return Err(ConnectError::refused());
+            }
             accepted = accepted.id(id);
         }
         if let Some((identity, exp)) = identified {

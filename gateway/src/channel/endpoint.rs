@@ -5,6 +5,10 @@ use crate::presence::{Counts, Entry, Presence, State, Unavailable};
 use crate::pubsub::{Broadcast, IdempotencyKey, KeyedPublication, PubSub, Publication};
 use crate::wire::Payload;
 
+/// The longest socket id in bytes that the configuration makes and the API takes: each connection keeps its own, and each
+/// order to disconnect is kept for a day.
+pub(crate) const MAX_SOCKET_ID: usize = 1024;
+
 /// Sends to topics and sockets from anywhere in the program, inside a channel or not. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct Endpoint {

@@ -35,6 +35,7 @@ mod traits;
 pub use assigns::Assigns;
 pub use client::{Client, Transport};
 pub use context::{Context, JoinContext};
+pub(crate) use endpoint::MAX_SOCKET_ID;
 pub use endpoint::{Endpoint, Presences};
 pub use expiry::Renewed;
 pub use handle::{ChannelHandle, NoReference, ReplyTo};

@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::print::Printer;
 use super::secret::{Secret, read_file};
 use super::section::{Section, Value, kind};
+use super::service_url::ServiceUrl;
 
 pub(super) const KEYS: &[&str] = &["required", "hs256_secret", "jwks_url", "issuer", "audience", "leeway"];
 pub(super) const KEY_KEYS: &[&str] = &["kid", "alg", "secret", "public_key_file"];
@@ -30,7 +31,7 @@ pub struct Auth {
     /// `[[auth.key]]`: keys for verification; several at once, so that one can be replaced without a gap.
     pub keys: Vec<AuthKey>,
     /// Where the keys of an identity provider are (RFC 7517). `GATEWAY_AUTH__JWKS_URL`.
-    pub jwks_url: Option<Url>,
+    pub jwks_url: Option<ServiceUrl>,
     /// The token's `iss` must be one of these; empty: it is not looked at. `GATEWAY_AUTH__ISSUER`.
     pub issuer: Vec<String>,
     /// The token's `aud` must name one of these; empty: a token that has an `aud` is refused (RFC 7519, 4.1.3).
@@ -112,7 +113,7 @@ impl Auth {
             None => out.comment("hs256_secret is not set"),
         }
         match &self.jwks_url {
-            Some(url) => out.text("jwks_url", url.as_str()),
+            Some(url) => out.text("jwks_url", &url.to_string()),
             None => out.comment("jwks_url is not set"),
         }
         for (key, values) in [("issuer", &self.issuer), ("audience", &self.audience)] {
@@ -187,11 +188,14 @@ fn parse_algorithm(text: &str) -> Result<Algorithm, String> {
     })
 }
 
-fn parse_url(text: &str) -> Result<Url, String> {
+fn parse_url(text: &str) -> Result<ServiceUrl, String> {
     let wrong = || "must be an http:// or https:// URL without user and password".to_owned();
     let url = Url::parse(text).map_err(|_| wrong())?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.has_host();
-    if matches!(url.scheme(), "http" | "https") && is_plain { Ok(url) } else { Err(wrong()) }
+    if !matches!(url.scheme(), "http" | "https") || !is_plain {
+        return Err(wrong());
+    }
+    ServiceUrl::new(url).ok_or_else(|| "has a query that was printed as ***; put the real one back".to_owned())
 }
 
 fn parse_leeway(text: &str) -> Result<Duration, String> {

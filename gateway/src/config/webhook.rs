@@ -10,6 +10,7 @@ use super::events::{ClientEvents, check_event};
 use super::nearest::most_like;
 use super::secret::Secret;
 use super::section::{Value, kind};
+use super::service_url::ServiceUrl;
 use super::units::{parse_duration, print_duration};
 
 const KEYS: &[&str] = &["url", "events", "secret", "timeout"];
@@ -27,7 +28,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// Where requests are posted: `http` or `https`, without user and password. Required.
-    pub url: Url,
+    pub url: ServiceUrl,
     /// The events that the back end decides. Default all (`["*"]`); the others are relayed by `client_events`.
     pub events: ClientEvents,
     /// What requests are signed with: at least 16 bytes, or base64 behind `whsec_`. Required.
@@ -76,7 +77,7 @@ impl Webhook {
         let text = |text: &str| Value::String(text.to_owned());
         let events = self.events.entries().into_iter().map(text).collect();
         Table::from_iter([
-            ("url".to_owned(), text(self.url.as_str())),
+            ("url".to_owned(), text(&self.url.to_string())),
             ("events".to_owned(), Value::Array(events)),
             ("secret".to_owned(), text(self.secret.redacted())),
             ("timeout".to_owned(), Value::String(print_duration(self.timeout))),
@@ -84,7 +85,7 @@ impl Webhook {
     }
 }
 
-fn parse_url(text: &str) -> Result<Url, String> {
+fn parse_url(text: &str) -> Result<ServiceUrl, String> {
     // The parser's message does not repeat the text, which may hold a password.
     let url = Url::parse(text).map_err(|error| format!("has a `url` that is none: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -96,7 +97,7 @@ fn parse_url(text: &str) -> Result<Url, String> {
     if url.fragment().is_some() {
         return Err("has a `url` with a #fragment, which is never sent".to_owned());
     }
-    Ok(url)
+    ServiceUrl::new(url).ok_or_else(|| "has a `url` whose query was printed as ***; put the real one back".to_owned())
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {

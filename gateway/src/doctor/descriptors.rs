@@ -3,18 +3,20 @@
 use rustix::process::{Resource, getrlimit};
 
 use super::finding::Finding;
+use crate::config::Limits;
 
 const CHECK: &str = "descriptors";
 
-/// Connections that a pod should be able to hold.
+/// Connections that a pod should be able to hold where the configuration does not say.
 const CONNECTIONS: u64 = 10_000;
 
 /// What a pod needs beside connections: listeners, Redis, files, requests to the API.
 const OWN: u64 = 100;
 
-pub(super) fn examine() -> Finding {
+pub(super) fn examine(limits: &Limits) -> Finding {
     let limit = getrlimit(Resource::Nofile);
-    verdict(limit.current, limit.maximum, CONNECTIONS)
+    let connections = limits.connections.map_or(CONNECTIONS, |connections| connections as u64);
+    verdict(limit.current, limit.maximum, connections)
 }
 
 /// The limits in effect and the highest that the process may set; none is no limit.

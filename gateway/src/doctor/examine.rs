@@ -14,7 +14,7 @@ use crate::redis::{Keys, Probe, ProbeError, Settings};
 /// Looks at everything that the configuration names. It takes some seconds, the more the more servers are away.
 pub(crate) async fn examine(config: &Config, mode: Mode, redis: Option<&Settings>) -> Vec<Finding> {
     let mut findings = settings::examine(config, mode);
-    findings.push(descriptors::examine());
+    findings.push(descriptors::examine(&config.limits));
     let Some(redis) = redis else {
         findings.push(Finding::ok(REACH, "redis.url is not set: one pod serves alone"));
         return findings;

@@ -43,6 +43,8 @@ const COMMANDS: &[&str] = &[
     "SMEMBERS k",
     "SRANDMEMBER k 1",
     "SREM k v",
+    "XADD k * f v",
+    "XRANGE k - +",
 ];
 
 /// In a cluster, also these.

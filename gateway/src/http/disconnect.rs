@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::problem::Problem;
-use crate::channel::Endpoint;
+use crate::channel::{Endpoint, MAX_SOCKET_ID};
 
 /// The body of `POST /api/v1/disconnect`.
 #[derive(Deserialize)]
@@ -20,8 +20,8 @@ pub(super) async fn post(
     target: Result<Json<Target>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
     let Json(target) = target?;
-    if target.socket_id.is_empty() {
-        return Err(Problem::bad_request("`socket_id` must not be empty"));
+    if target.socket_id.is_empty() || target.socket_id.len() > MAX_SOCKET_ID {
+        return Err(Problem::bad_request("`socket_id` must have 1 to 1024 bytes"));
     }
     endpoint.disconnect(&target.socket_id).await.map_err(|_| Problem::unavailable())?;
     Ok(StatusCode::ACCEPTED)

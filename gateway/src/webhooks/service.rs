@@ -24,7 +24,7 @@ impl Webhooks {
     /// For the channels of a configuration. Leaves are told by `tasks`.
     pub(crate) fn new(channels: &[config::Channel], metrics: Metrics, tasks: &Tasks) -> Result<Self, ClientError> {
         let mut webhooks = channels.iter().filter_map(|channel| channel.webhook.as_ref());
-        let client = HttpClient::new(webhooks.any(|webhook| webhook.url.scheme() == "https"))?;
+        let client = HttpClient::new(webhooks.any(|webhook| webhook.url.expose().scheme() == "https"))?;
         Ok(Self { client, gates: Mutex::default(), metrics, tasks: tasks.clone() })
     }
 
@@ -32,9 +32,9 @@ impl Webhooks {
     pub(crate) fn hook(&self, settings: &config::Webhook) -> Arc<Hook> {
         let mut gates = self.gates.lock();
         let gate = gates.entry(settings.url.to_string());
-        let gate = gate.or_insert_with(|| Arc::new(Gate::new(&settings.url, self.metrics.clone())));
+        let gate = gate.or_insert_with(|| Arc::new(Gate::new(settings.url.expose(), self.metrics.clone())));
         Arc::new(Hook {
-            url: settings.url.clone(),
+            url: settings.url.expose().clone(),
             key: SigningKey::new(&settings.key()),
             timeout: settings.timeout,
             client: self.client.clone(),

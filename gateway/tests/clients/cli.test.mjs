@@ -51,14 +51,15 @@ describe("exit codes", () => {
   });
 });
 
-test("`gateway check` accepts README's configuration and keeps the key to itself", async (t) => {
+test("`gateway check` accepts README's configuration and keeps the secrets to itself", async (t) => {
   const readme = await readFile(new URL("../../../README.md", import.meta.url), "utf8");
   const [, sample] = /```toml\n([\s\S]*?)```/.exec(readme) ?? [];
-  const key = "0123456789abcdef0123456789abcdef";
-  const { code, output } = await finished(t, ["check", "--config", await fileWith(t, sample)], { GATEWAY_API_KEY: key });
+  const [key, secret] = ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"];
+  const env = { GATEWAY_API_KEY: key, GATEWAY_TOKEN_SECRET: secret };
+  const { code, output } = await finished(t, ["check", "--config", await fileWith(t, sample)], env);
   assert.equal(code, 0, output);
   assert.match(output, /room:\*/);
-  assert.ok(!output.includes(key));
+  assert.ok(!output.includes(key) && !output.includes(secret));
 });
 
 test("`gateway publish` reaches clients, through the API or through Redis", async (t) => {

@@ -1,6 +1,6 @@
 //! How requests are answered that are not upgraded (rows 12-14, 16-18).
 
-use gateway::{Accepted, ConnectError, ConnectInfo, Mount, Params, Refusal, Router, Socket};
+use gateway::{Accepted, Builder, ConnectError, ConnectInfo, Mount, Params, Refusal, Router, Socket};
 use http::StatusCode;
 
 use crate::support::{Handshake, OpenSocket, TestGateway, panics};
@@ -99,5 +99,19 @@ async fn row_018_refusals_come_before_the_check_of_the_upgrade() {
     {
         let answer = Handshake::plain("GET", target).send(gateway.public()).await;
         assert_eq!(answer.status, status, "{target}");
+    }
+}
+
+/// They would stay in memory as long as the connection.
+#[tokio::test]
+async fn a_user_or_socket_id_of_more_than_1024_bytes_is_refused() {
+    let toml = "[socket]\nid = \"user:{name}\"\n[[channel]]\ntopic = \"*\"\njoin = \"open\"\n";
+    let gateway = TestGateway::with_builder(toml, Builder::mount_configured).await;
+    for (param, length, status) in
+        [("user_id", 1024, 101), ("user_id", 1025, 403), ("name", 1019, 101), ("name", 1020, 403)]
+    {
+        let target = format!("/socket/websocket?vsn=2.0.0&{param}={}", "x".repeat(length));
+        let answer = Handshake::to(&target).send(gateway.public()).await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, ""), "{param} of {length} bytes");
     }
 }

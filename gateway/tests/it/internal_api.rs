@@ -101,7 +101,10 @@ async fn all_sockets_with_an_id_are_disconnected_and_no_others() {
     other.assert_nothing_came().await;
     let nobody = pod.post(DISCONNECT, r#"{"socket_id":"user_socket:nobody"}"#).await;
     assert_eq!(nobody.status, 202, "whether somebody has the id, no pod knows of the others");
-    for body in [r#"{"socket_id":""}"#, "{", "", "{}", r#"{"socket_id":7}"#, r#"{"socket_id":"a","reason":"b"}"#] {
+    let long = format!(r#"{{"socket_id":"{}"}}"#, "x".repeat(1025));
+    for body in
+        [&*long, r#"{"socket_id":""}"#, "{", "", "{}", r#"{"socket_id":7}"#, r#"{"socket_id":"a","reason":"b"}"#]
+    {
         pod.post(DISCONNECT, body).await.problem(400);
     }
 }

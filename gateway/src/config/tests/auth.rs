@@ -28,7 +28,7 @@ fn values_come_from_the_file_and_the_environment() {
     let config = Config::load(Mode::Dev, Some(&text.0), variables(&environment), &Flags::default()).unwrap();
     let auth = config.auth.as_ref().unwrap();
     assert_eq!((auth.issuer.join(" "), auth.audience.join(" "), auth.required), ("a".into(), "b c".into(), false));
-    assert_eq!(auth.jwks_url.as_ref().unwrap().as_str(), "https://id.example.com/keys");
+    assert_eq!(auth.jwks_url.as_ref().unwrap().expose().as_str(), "https://id.example.com/keys");
     assert_eq!((auth.keys[0].kid.as_deref(), auth.keys[0].alg), (Some("k"), Algorithm::RS256));
     assert!(matches!(&auth.keys[0].material, KeyMaterial::PublicKey { pem, .. } if pem.starts_with("-----BEGIN")));
     assert!(matches!(&auth.keys[1].material, KeyMaterial::Secret(secret) if secret.expose().len() == 64));
@@ -50,6 +50,7 @@ fn mistakes_are_refused_and_show_no_secret() {
         ("[auth]\nhs256 = \"hunter2\"".to_owned(), "unknown key `auth.hs256`; did you mean `auth.hs256_secret`?"),
         ("[auth]\nrequired = \"hunter2\"".to_owned(), "must be true or false"),
         ("[auth]\njwks_url = \"ftp://hunter2\"".to_owned(), "must be an http:// or https:// URL"),
+        ("[auth]\njwks_url = \"https://h/?***\"".to_owned(), "put the real one back"),
         ("[auth]\njwks_url = \"https://a:hunter2@h\"".to_owned(), "without user and password"),
         ("[auth]\nissuer = 7".to_owned(), "must be a string or a list of strings, not an integer"),
         ("[auth]\naudience = []".to_owned(), "must be a string or a list of strings"),

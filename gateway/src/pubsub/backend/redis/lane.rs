@@ -223,7 +223,7 @@ impl Body {
     fn size(&self) -> usize {
         match self {
             Self::Broadcast(broadcast) | Self::Once(broadcast, _) => broadcast.payload.bytes().len() + 512,
-            Self::Control(_) => 512,
+            Self::Control(Control::Disconnect { socket_id }) => socket_id.len() + 512,
         }
     }
 }
