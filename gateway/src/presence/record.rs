@@ -80,6 +80,11 @@ pub(super) fn state_of(records: Vec<Record>) -> State {
 const LINGERING: &str = "~";
 
 impl RecordId {
+    /// The name that stands for the node of what lingers.
+    pub(super) fn topic_itself() -> NodeId {
+        LINGERING.into()
+    }
+
     /// Of a state whose client has left.
     pub(super) fn lingering(phx_ref: PhxRef) -> Self {
         Self { node: LINGERING.into(), phx_ref }
@@ -111,20 +116,19 @@ impl Delta {
         self.drop.is_empty() && self.put.is_empty()
     }
 
-    /// Splits what is told again, when it is `everything`; changes stay together, so that an update is one diff. Whether
-    /// each part is the last.
+    /// Splits what is told again, when it is `everything`; changes stay together, so that an update is one diff, and what
+    /// is left behind follows its client. Whether each part is the last.
     pub(super) fn chunks(&self, everything: bool) -> Vec<(Self, bool)> {
         if !everything || self.put.len() <= CHUNK {
             return vec![(self.clone(), everything)];
         }
-        let count = self.put.len().div_ceil(CHUNK);
-        let parts = self.put.chunks(CHUNK).enumerate();
-        parts
-            .map(|(index, put)| {
-                let drop = if index == 0 { self.drop.clone() } else { Vec::new() };
-                (Self { drop, put: put.to_vec() }, index + 1 == count)
-            })
-            .collect()
+        let (left, here): (Vec<_>, Vec<_>) = self.put.iter().cloned().partition(|record| record.id.is_lingering());
+        let mut here = here.chunks(CHUNK);
+        let put = [&left, here.next().unwrap_or_default()].concat();
+        let mut parts = vec![Self { drop: self.drop.clone(), put }];
+        parts.extend(here.map(|put| Self { drop: Vec::new(), put: put.to_vec() }));
+        let last = parts.len() - 1;
+        parts.into_iter().enumerate().map(|(index, part)| (part, index == last)).collect()
     }
 }
 
@@ -160,6 +164,16 @@ pub(super) enum Reading {
     Deltas(u64, Vec<Delta>),
     /// Everything, because the changes are not known.
     Snapshot(Snapshot),
+}
+
+impl Reading {
+    /// Leaves out what lingers although its time has come, because nobody was there to drop it. Whether there was some.
+    pub(super) fn leave_out_expired(&mut self, now: u64) -> bool {
+        let Self::Snapshot(snapshot) = self else { return false };
+        let all = snapshot.records.len();
+        snapshot.records.retain(|record| record.until.is_none_or(|until| now < until));
+        snapshot.records.len() < all
+    }
 }
 
 /// All that a store has of a topic.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::diff::{Changes, Diff};
 use super::model::{PhxRef, State, TrackedMeta};
-use super::record::{Delta, Epoch, Position, Reading, Record, RecordId, Snapshot};
+use super::record::{Delta, Epoch, Position, Reading, Record, Snapshot};
 use crate::ids::NodeId;
 
 /// The replica of one topic.
@@ -44,17 +44,14 @@ impl Replica {
         &self.state
     }
 
+    /// The life of the data that this follows.
+    pub(super) fn epoch(&self) -> Option<&Epoch> {
+        self.position.as_ref().map(|position| &position.epoch)
+    }
+
     /// When the first state that lingers goes, by the clock of the store.
     pub(super) fn next_expiry(&self) -> Option<u64> {
         self.lingering.values().min().copied()
-    }
-
-    /// What lingers and should be gone by now, and the epoch that it lingers in.
-    pub(super) fn expired(&self, now: u64) -> Option<(Epoch, Vec<RecordId>)> {
-        let due = self.lingering.iter().filter(|(_, until)| **until <= now);
-        let ids: Vec<RecordId> = due.map(|(phx_ref, _)| RecordId::lingering(phx_ref.clone())).collect();
-        let epoch = self.position.as_ref()?.epoch.clone();
-        (!ids.is_empty()).then_some((epoch, ids))
     }
 
     /// What lingers under a key: whoever comes back can take it over.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{PresenceError, Unavailable};
-use super::hooks::Hooks;
+use super::hooks::{Hooks, fetched};
 use super::metrics::Metrics;
 use super::model::{Counts, Entry, Meta, Node, PhxRef, State};
 use super::record::state_of;
 use super::store::{Events, Memory, Redis, Store};
 use super::tracker::Tracker;
-use super::watcher::{View, Watcher, fetched};
+use super::watcher::{View, Watcher};
 use crate::config::{self, TopicPattern};
 use crate::lifecycle::Tasks;
 use crate::pubsub::{PubSub, SubscriberId};
@@ -18,6 +18,9 @@ use crate::redis::{self, SettingsError};
 
 /// How long a list or the first watch of a topic may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the store may be away until a watch no longer waits for it: a short interruption should cost nobody a join.
+const OUTAGE: Duration = Duration::from_secs(1);
 
 /// Who is present in topics, on all pods. Clones share everything.
 #[derive(Clone)]
@@ -151,14 +154,17 @@ impl Presence {
     /// `presence_diff`. Resolves when the replica is there.
     ///
     /// # Errors
-    /// When Redis does not answer within 5 seconds.
+    /// When Redis does not answer within 5 seconds, or has been away for one.
     pub fn watch(&self, topic: &Arc<str>) -> impl Future<Output = Result<Watch, Unavailable>> + Send + 'static + use<> {
         let view = self.0.watcher.open(&self.0.store, topic);
         let watch = Watch { core: self.0.clone(), view };
         async move {
             in_time(async {
-                watch.view.ready().await;
-                Ok(())
+                tokio::select! {
+                    biased;
+                    () = watch.view.ready() => Ok(()),
+                    () = watch.core.hopeless(watch.view.topic()) => Err(Unavailable),
+                }
             })
             .await?;
             Ok(watch)
@@ -205,6 +211,13 @@ impl Core {
         let tracker = Arc::new(Tracker::new(settings.coalesce, settings.leave_grace, tasks.clone(), metrics.clone()));
         let watcher = Watcher::new(patience, pubsub.clone(), tracker.clone(), tasks.clone(), metrics);
         Self { store, tracker, watcher: Arc::new(watcher) }
+    }
+
+    /// Resolves when the store has been away for so long that nobody should wait for a topic of it.
+    async fn hopeless(&self, topic: &str) {
+        while self.store.outage(topic).is_none_or(|outage| outage < OUTAGE) {
+            tokio::time::sleep(OUTAGE / 10).await;
+        }
     }
 }
 

@@ -1,21 +1,22 @@
 //! Tells the store what this pod tracks: gathers changes of a topic for a moment, writes them at once, and tries again
 //! until the store has them.
 
+mod writer;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rand::RngExt;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::error::PresenceError;
 use super::metrics::Metrics;
 use super::model::{Meta, PhxRef};
-use super::record::{Delta, Epoch, RecordId, Write, Written};
-use super::store::{Store, StoreError};
+use super::record::Epoch;
+use super::store::Store;
 use super::truth::{Former, Truth};
 use crate::lifecycle::Tasks;
 use crate::pubsub::SubscriberId;
@@ -25,6 +26,9 @@ const WRITES: usize = 64;
 
 /// How many tracks are timed at once.
 const TIMED: usize = 4096;
+
+/// By how much what this pod knows of the store's clock may be wrong.
+const CLOCKS: Duration = Duration::from_millis(100);
 
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
@@ -174,6 +178,17 @@ impl Tracker {
         }
     }
 
+    /// All of a topic was read, in this epoch, if there is one. If this pod has told what it has in another one, it tells
+    /// it again.
+    pub(super) fn found(self: &Arc<Self>, store: &Arc<dyn Store>, topic: &Arc<str>, epoch: Option<&Epoch>) {
+        let mut topics = self.topics.lock();
+        let Some(own) = topics.own.get_mut(topic) else { return };
+        own.truth.found(epoch);
+        if own.truth.is_dirty() {
+            self.written_soon(store, topic, own);
+        }
+    }
+
     /// Resolves when the store has all that this pod has tracked in the topic before.
     pub(super) async fn written(self: &Arc<Self>, store: &Arc<dyn Store>, topic: &str) {
         let waiting = {
@@ -252,130 +267,18 @@ impl Tracker {
             self.tasks.spawn_until_stop(self.clone().write(store.clone(), topic.clone()));
         }
     }
-
-    /// Writes a topic until nothing is left to write.
-    async fn write(self: Arc<Self>, store: Arc<dyn Store>, topic: Arc<str>) {
-        let mut delay = FIRST_DELAY;
-        loop {
-            tokio::time::sleep(self.coalesce).await;
-            match self.write_once(&store, &topic).await {
-                Ok(()) => delay = FIRST_DELAY,
-                Err(StoreError::OtherEpoch) => {}
-                Err(error) => {
-                    tracing::debug!(%error, "presences could not be written");
-                    let jittered = delay.mul_f64(rand::rng().random_range(0.5..1.0));
-                    tokio::time::sleep(jittered).await;
-                    delay = (delay * 2).min(LONGEST_DELAY);
-                }
-            }
-            if !self.finish(&*store, &topic).await {
-                continue;
-            }
-            return;
-        }
-    }
-
-    async fn write_once(self: &Arc<Self>, store: &Arc<dyn Store>, topic: &Arc<str>) -> Result<(), StoreError> {
-        // The semaphore is never closed.
-        let _permit = self.writes.acquire().await;
-        let node = store.node();
-        let (batch, mut epoch) = {
-            let mut topics = self.topics.lock();
-            let Some(own) = topics.own.get_mut(topic) else { return Ok(()) };
-            if !own.truth.is_dirty() {
-                return Ok(());
-            }
-            (own.truth.begin(&node, store.now(), self.grace_ms()), own.truth.epoch.clone())
-        };
-        let mut outcome = Err(StoreError::Unavailable);
-        let mut failed = Vec::new();
-        for (delta, complete) in batch.delta.chunks(epoch.is_none()) {
-            let claims = batch.claims.iter().filter(|claim| delta.put.iter().any(|put| put.id.phx_ref == **claim));
-            let claims = claims.cloned().collect();
-            let write = Write { node: node.clone(), epoch: epoch.clone(), complete, delta, claims };
-            outcome = store.write(topic, &write).await;
-            match &mut outcome {
-                Ok(written) => {
-                    epoch = Some(written.epoch.clone());
-                    failed.append(&mut written.failed);
-                }
-                Err(_) => break,
-            }
-        }
-        let mut topics = self.topics.lock();
-        let Some(own) = topics.own.get_mut(topic) else { return Ok(()) };
-        if store.node() != node {
-            // All that was written stands under a name that is dead.
-            own.truth.rebirth();
-            return Ok(());
-        }
-        match outcome {
-            Ok(written) => {
-                let put = batch.delta.put.iter().map(|record| &record.id);
-                let left: Vec<RecordId> = put.filter(|id| id.is_lingering()).cloned().collect();
-                if !left.is_empty() {
-                    let expire = self.clone().expire(store.clone(), topic.clone(), written.epoch.clone(), left);
-                    self.tasks.spawn_until_stop(expire);
-                }
-                own.truth.taken(batch, Written { failed, ..written });
-                Ok(())
-            }
-            Err(error) => {
-                own.truth.refused(batch);
-                if error != StoreError::Unavailable {
-                    own.truth.doubt();
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Drops what was left behind when its time has come: nobody else may watch the topic then.
-    async fn expire(self: Arc<Self>, store: Arc<dyn Store>, topic: Arc<str>, epoch: Epoch, drop: Vec<RecordId>) {
-        tokio::time::sleep(self.grace).await;
-        let delta = Delta { drop, put: Vec::new() };
-        let (epoch, claims) = (Some(epoch), Vec::new());
-        let mut write = Write { node: store.node(), epoch, complete: false, delta, claims };
-        // Somebody may have dropped it already, or a new epoch have lost it.
-        while store.write(&topic, &write).await.is_err_and(|error| error != StoreError::OtherEpoch) {
-            tokio::time::sleep(LONGEST_DELAY).await;
-            write.node = store.node();
-        }
-    }
-
-    /// Ends the writing of a topic, unless there is more to write.
-    async fn finish(&self, store: &dyn Store, topic: &str) -> bool {
-        {
-            let mut topics = self.topics.lock();
-            let Some(own) = topics.own.get_mut(topic) else { return true };
-            if own.truth.is_dirty() {
-                return false;
-            }
-            if !own.truth.is_empty() {
-                own.end_writing();
-                return true;
-            }
-        }
-        let vacated = store.vacate(topic).await;
-        let mut topics = self.topics.lock();
-        let Some(own) = topics.own.get_mut(topic) else { return true };
-        if own.truth.is_empty() && vacated.is_ok() {
-            own.end_writing();
-            topics.own.remove(topic);
-            return true;
-        }
-        // Whoever came meanwhile is in a topic that the store has been told to forget.
-        own.truth.doubt();
-        false
-    }
 }
 
 impl Own {
     fn end_writing(&mut self) {
         self.writing = false;
-        for waiting in self.waiting.drain(..) {
-            // Who no longer waits has dropped the other end.
-            let _ = waiting.send(());
-        }
+        resolve(std::mem::take(&mut self.waiting));
+    }
+}
+
+fn resolve(waiting: Vec<oneshot::Sender<()>>) {
+    for waiting in waiting {
+        // Who no longer waits has dropped the other end.
+        let _ = waiting.send(());
     }
 }

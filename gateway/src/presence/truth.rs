@@ -3,6 +3,8 @@
 //! The pod owns this truth: the store can lose everything and is told again. Between two writes only the difference
 //! counts, so track, update and untrack of one client collapse.
 
+mod kept_back;
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
@@ -26,9 +28,13 @@ type SlotId = (SubscriberId, Box<str>);
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     slots: HashMap<SubscriberId, HashMap<Box<str>, Slot>>,
+    /// Who has a slot under a key.
+    owners: HashMap<Box<str>, HashSet<SubscriberId>>,
     dirty: HashSet<SlotId>,
     /// The epoch in which the store has everything of this pod but what is dirty.
     pub(super) epoch: Option<Epoch>,
+    /// How often that was doubted.
+    doubts: u64,
 }
 
 /// Who is there under a key when a client comes, and may be the same client from before.
@@ -46,6 +52,8 @@ struct Slot {
     now: Option<Own>,
     /// States that may stand in the store.
     stored: Vec<PhxRef>,
+    /// The last of them, while a newer one is still to be told.
+    shown: Option<Own>,
     /// The state of a client that has left, which lingers in the store; until when, once that was said.
     left: Option<(Own, Option<u64>)>,
     /// A state that lingers in the store and is taken over.
@@ -67,6 +75,8 @@ pub(super) struct Batch {
     pub(super) delta: Delta,
     pub(super) claims: Vec<PhxRef>,
     sent: Vec<Sent>,
+    /// The doubts before it.
+    doubts: u64,
 }
 
 /// What a batch says of one slot.
@@ -99,11 +109,12 @@ impl Truth {
     ) -> Result<PhxRef, PresenceError> {
         let mut meta = checked(key, meta)?;
         let Former { left, may_leave } = former;
-        let former = left.into_iter().find(|former| !self.claims(former.phx_ref()));
+        let former = self.chosen(key, left, &meta);
         let slot = self.slots.entry(owner).or_default().entry(key.into()).or_default();
         if slot.now.is_some() {
             return Err(PresenceError::AlreadyTracked);
         }
+        self.owners.entry(key.into()).or_default().insert(owner);
         slot.left = None;
         slot.claim = former.as_ref().map(|former| former.phx_ref().clone());
         slot.kept_back = may_leave && former.is_none() && slot.stored.is_empty();
@@ -123,45 +134,17 @@ impl Truth {
         Ok(phx_ref)
     }
 
-    /// Whether a client is kept back.
-    pub(super) fn keeps_back(&self, owner: SubscriberId, key: &str) -> bool {
-        self.slots.get(&owner).and_then(|keys| keys.get(key)).is_some_and(|slot| slot.kept_back)
+    /// Whom a client takes over: of several devices that come back, each is to be what it was.
+    fn chosen(&self, key: &str, left: Vec<TrackedMeta>, meta: &Meta) -> Option<TrackedMeta> {
+        let mut free = left;
+        free.retain(|former| !self.claims(key, former.phx_ref()));
+        let same = free.iter().position(|former| returned(former, meta.clone()).phx_ref == *former.phx_ref());
+        if free.is_empty() { None } else { Some(free.swap_remove(same.unwrap_or(0))) }
     }
 
-    /// Tells of a client that is kept back, when somebody has left from whom it takes over, or nobody `may_leave` any more.
-    /// Whether it is kept back no longer.
-    pub(super) fn settle(&mut self, owner: SubscriberId, key: &str, former: Former) -> bool {
-        let Former { left, may_leave } = former;
-        let former = left.into_iter().find(|former| !self.claims(former.phx_ref()));
-        let slot = self.slots.get_mut(&owner).and_then(|keys| keys.get_mut(key));
-        let Some(slot) = slot.filter(|slot| slot.kept_back) else { return true };
-        if former.is_none() && may_leave {
-            return false;
-        }
-        slot.kept_back = false;
-        if let Some(former) = former
-            && let Some(own) = slot.now.take()
-        {
-            slot.claim = Some(former.phx_ref().clone());
-            slot.now = Some(returned(&former, own.meta));
-        }
-        self.dirty.insert((owner, key.into()));
-        true
-    }
-
-    /// Tells of all clients that are kept back.
-    pub(super) fn settle_all(&mut self) {
-        for (owner, keys) in &mut self.slots {
-            for (key, slot) in keys {
-                if std::mem::take(&mut slot.kept_back) {
-                    self.dirty.insert((*owner, key.clone()));
-                }
-            }
-        }
-    }
-
-    fn claims(&self, phx_ref: &PhxRef) -> bool {
-        let mut slots = self.slots.values().flat_map(HashMap::values);
+    fn claims(&self, key: &str, phx_ref: &PhxRef) -> bool {
+        let owners = self.owners.get(key).into_iter().flatten();
+        let mut slots = owners.filter_map(|owner| self.slots.get(owner)?.get(key));
         slots.any(|slot| slot.claim.as_ref() == Some(phx_ref) || slot.stored.contains(phx_ref))
     }
 
@@ -183,7 +166,8 @@ impl Truth {
             meta.insert(PREVIOUS.into(), previous);
         }
         let phx_ref = PhxRef::random();
-        slot.now = Some(Own { phx_ref: phx_ref.clone(), meta });
+        let former = slot.now.replace(Own { phx_ref: phx_ref.clone(), meta });
+        slot.shown = former.filter(|own| slot.stored.contains(&own.phx_ref)).or(slot.shown.take());
         if !slot.kept_back {
             self.dirty.insert((owner, key.into()));
         }
@@ -196,7 +180,7 @@ impl Truth {
         let was_tracked = slot.now.take().is_some();
         let id = (owner, key.into());
         // Nothing that it claimed has been taken: it goes when its time comes.
-        slot.claim = None;
+        (slot.claim, slot.shown) = (None, None);
         slot.kept_back = false;
         if slot.stored.is_empty() {
             self.forget(&id);
@@ -213,6 +197,9 @@ impl Truth {
         if linger && let Some(keys) = self.slots.get_mut(&owner) {
             for slot in keys.values_mut() {
                 let seen = slot.now.take_if(|own| slot.stored.contains(&own.phx_ref));
+                // Nobody could take over what was never told, but what was told before it.
+                let shown = slot.shown.take().filter(|own| slot.stored.contains(&own.phx_ref));
+                let seen = seen.or_else(|| shown.filter(|_| slot.now.take().is_some()));
                 slot.left = seen.map(|own| (own, None)).or(slot.left.take());
             }
         }
@@ -240,7 +227,8 @@ impl Truth {
             all.filter(|(.., slot)| !slot.kept_back).map(|(owner, key, _)| (*owner, key.clone())).collect()
         };
         let id = |phx_ref: &PhxRef| RecordId { node: node.clone(), phx_ref: phx_ref.clone() };
-        let mut batch = Batch { delta: Delta::default(), claims: Vec::new(), sent: Vec::with_capacity(ids.len()) };
+        let (delta, sent) = (Delta::default(), Vec::with_capacity(ids.len()));
+        let mut batch = Batch { delta, claims: Vec::new(), sent, doubts: self.doubts };
         for slot_id in ids {
             let Some(slot) = self.slots.get_mut(&slot_id.0).and_then(|keys| keys.get_mut(&slot_id.1)) else { continue };
             let now = slot.now.as_ref().map(|own| own.phx_ref.clone());
@@ -274,7 +262,10 @@ impl Truth {
     /// The store has taken a batch, but for claims that failed: somebody else was faster, or it was too late.
     pub(super) fn taken(&mut self, batch: Batch, written: Written) {
         let Written { epoch, failed } = written;
-        self.epoch = Some(epoch);
+        // What was lost meanwhile may be what this batch has told.
+        if batch.doubts == self.doubts {
+            self.epoch = Some(epoch);
+        }
         for Sent { id, now: sent, left } in batch.sent {
             let Some(slot) = self.slots.get_mut(&id.0).and_then(|keys| keys.get_mut(&id.1)) else { continue };
             slot.stored = sent.into_iter().filter(|sent| !failed.contains(sent)).collect();
@@ -286,7 +277,7 @@ impl Truth {
                 self.dirty.insert(id.clone());
             }
             if slot.now.as_ref().is_some_and(|own| slot.stored.contains(&own.phx_ref)) {
-                slot.claim = None;
+                (slot.claim, slot.shown) = (None, None);
             }
             if slot.now.is_none() && slot.stored.is_empty() && slot.left.is_none() {
                 self.forget(&id);
@@ -300,20 +291,29 @@ impl Truth {
         self.dirty.extend(batch.sent.into_iter().map(|sent| sent.id));
     }
 
+    /// The store is in this epoch, if it knows the topic: in another one than it was told in, it has lost something, and
+    /// nobody may have noticed.
+    pub(super) fn found(&mut self, epoch: Option<&Epoch>) {
+        if self.epoch.is_some() && self.epoch.as_ref() != epoch {
+            self.doubt();
+        }
+    }
+
     /// The store may have lost what it was told.
     pub(super) fn doubt(&mut self) {
         self.epoch = None;
+        self.doubts += 1;
     }
 
     /// The others have taken this pod for dead and dropped all it had: everything begins anew, under new references.
     pub(super) fn rebirth(&mut self) {
-        self.epoch = None;
+        self.doubt();
         self.dirty.clear();
         for keys in self.slots.values_mut() {
             keys.retain(|_, slot| slot.now.is_some());
             for slot in keys.values_mut() {
                 slot.stored.clear();
-                (slot.left, slot.claim) = (None, None);
+                (slot.left, slot.claim, slot.shown) = (None, None, None);
                 if let Some(own) = &mut slot.now {
                     own.phx_ref = PhxRef::random();
                     own.meta.remove(PREVIOUS);
@@ -321,6 +321,10 @@ impl Truth {
             }
         }
         self.slots.retain(|_, keys| !keys.is_empty());
+        for (key, owners) in &mut self.owners {
+            owners.retain(|owner| self.slots.get(owner).is_some_and(|keys| keys.contains_key(key)));
+        }
+        self.owners.retain(|_, owners| !owners.is_empty());
     }
 
     fn forget(&mut self, (owner, key): &SlotId) {
@@ -328,6 +332,12 @@ impl Truth {
             keys.remove(key);
             if keys.is_empty() {
                 self.slots.remove(owner);
+            }
+        }
+        if let Some(owners) = self.owners.get_mut(key) {
+            owners.remove(owner);
+            if owners.is_empty() {
+                self.owners.remove(key);
             }
         }
     }

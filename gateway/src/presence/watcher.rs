@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,10 +14,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::diff::Diff;
-use super::hooks::Hooks;
+use super::hooks::{Hooks, fetched, observed};
 use super::metrics::{Cause, Metrics};
 use super::model::{State, TrackedMeta};
-use super::record::{Delta, Reading, Write};
+use super::record::{Reading, RecordId};
 use super::replica::Replica;
 use super::store::{Reap, Store};
 use super::tracker::Tracker;
@@ -26,6 +27,9 @@ use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
 use crate::pubsub::{PubSub, SubscriberId};
 use crate::wire::Payload;
+
+#[cfg(test)]
+mod tests;
 
 /// What clients get, named as phoenix.js names it.
 const DIFF: &str = "presence_diff";
@@ -39,6 +43,9 @@ const KEPT_BACK: Duration = Duration::from_millis(400);
 
 /// After how long a reading that failed is tried again.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// The longest pause before it is looked again at what lingers.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The topics that are watched here.
 pub(super) struct Watcher {
@@ -58,6 +65,9 @@ pub(super) struct Watcher {
 pub(super) struct View {
     topic: Arc<str>,
     hooks: Option<Arc<dyn Hooks>>,
+    /// Changed under the table's lock, so that it can't be given up while somebody comes; the last one goes under that of
+    /// `shown` too, so that nothing is sent after it.
+    watches: AtomicUsize,
     shown: Mutex<Shown>,
     reading: Mutex<ReadingTurn>,
     ready: watch::Sender<bool>,
@@ -68,8 +78,6 @@ struct Shown {
     replica: Replica,
     /// The payload of `presence_state`, until something changes.
     payload: Option<Bytes>,
-    /// Guarded by the table's lock, so that it can't be given up while somebody comes.
-    watches: usize,
     /// Whether somebody looks after what lingers.
     expiring: bool,
 }
@@ -105,13 +113,14 @@ impl Watcher {
     pub(super) fn open(self: &Arc<Self>, store: &Arc<dyn Store>, topic: &Arc<str>) -> Arc<View> {
         let mut views = self.views.lock();
         if let Some(view) = views.get(topic) {
-            view.shown.lock().watches += 1;
+            view.watches.fetch_add(1, Ordering::Relaxed);
             return view.clone();
         }
         let view = Arc::new(View {
             topic: topic.clone(),
             hooks: self.hooks(topic),
-            shown: Mutex::new(Shown { watches: 1, ..Shown::default() }),
+            watches: AtomicUsize::new(1),
+            shown: Mutex::default(),
             reading: Mutex::default(),
             ready: watch::Sender::new(false),
         });
@@ -127,10 +136,12 @@ impl Watcher {
     /// Counts one less.
     pub(super) fn close(&self, store: &dyn Store, view: &View) {
         let mut views = self.views.lock();
-        let mut shown = view.shown.lock();
-        shown.watches -= 1;
-        if shown.watches == 0 {
-            drop(shown);
+        if view.watches.load(Ordering::Relaxed) > 1 {
+            view.watches.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            // That waits for a diff that is being sent, but only for one that hardly anybody gets.
+            let _shown = view.shown.lock();
+            view.watches.store(0, Ordering::Relaxed);
             views.remove(&view.topic);
             store.unsubscribe(&view.topic);
         }
@@ -202,24 +213,20 @@ impl Watcher {
     /// Drops what lingers when its time has come. All pods that watch do so, and the first one does it.
     async fn expire(self: Arc<Self>, store: Arc<dyn Store>, view: Arc<View>) {
         loop {
-            let (due, expired) = {
+            let due = {
                 let mut shown = view.shown.lock();
-                let due = shown.replica.next_expiry().filter(|_| shown.watches > 0);
-                let Some(due) = due else {
+                let Some(due) = shown.replica.next_expiry().filter(|_| view.is_watched()) else {
                     shown.expiring = false;
                     return;
                 };
-                (due, shown.replica.expired(store.now()))
+                due
             };
-            let mut pause = Duration::from_millis(due.saturating_sub(store.now()).clamp(1, 60_000));
-            if let Some((epoch, drop)) = expired {
-                let delta = Delta { drop, put: Vec::new() };
-                let (node, epoch) = (store.node(), Some(epoch));
-                let write = Write { node, epoch, complete: false, delta, claims: Vec::new() };
+            let left = due.saturating_sub(store.now());
+            if left == 0 {
                 // What cannot be done now is tried again, until the replica knows that it is done.
-                let _ = store.write(&view.topic, &write).await;
-                pause = RETRY;
+                let _ = store.reap(&view.topic, &RecordId::topic_itself(), Reap::Expired).await;
             }
+            let pause = if left == 0 { RETRY } else { Duration::from_millis(left).min(LONGEST_PAUSE) };
             tokio::time::sleep(pause).await;
         }
     }
@@ -242,14 +249,23 @@ impl Watcher {
                 store.read(&view.topic, since.as_ref()).await
             };
             match reading {
-                Ok(reading) => {
+                Ok(mut reading) => {
+                    let over = reading.leave_out_expired(store.now());
+                    let whole = matches!(reading, Reading::Snapshot(_));
                     let abandoned = self.show(&view, reading);
+                    if whole {
+                        let epoch = view.shown.lock().replica.epoch().cloned();
+                        self.tracker.found(&store, &view.topic, epoch.as_ref());
+                    }
                     if view.starts_expiring() {
                         self.tasks.spawn_until_stop(self.clone().expire(store.clone(), view.clone()));
                     }
+                    // Whoever cannot do it now will be asked again.
                     for node in abandoned {
-                        // Whoever cannot do it now will be asked again.
                         let _ = store.reap(&view.topic, &node, Reap::Abandoned).await;
+                    }
+                    if over {
+                        let _ = store.reap(&view.topic, &RecordId::topic_itself(), Reap::Expired).await;
                     }
                 }
                 Err(error) => {
@@ -265,6 +281,10 @@ impl Watcher {
     fn show(&self, view: &View, reading: Reading) -> HashSet<NodeId> {
         let cause = if matches!(reading, Reading::Deltas(..)) { Cause::Change } else { Cause::Resync };
         let mut shown = view.shown.lock();
+        if !view.is_watched() {
+            // Somebody who has come since has a replica of their own.
+            return HashSet::new();
+        }
         let diff = shown.replica.apply(reading, Instant::now(), self.patience);
         let known = *view.ready.borrow();
         if !diff.is_empty() {
@@ -276,7 +296,7 @@ impl Watcher {
                 self.metrics.diff(cause);
             }
             if let Some(hooks) = &view.hooks {
-                hooks.observe(&view.topic, &diff, shown.replica.state());
+                observed(&**hooks, &view.topic, &diff, shown.replica.state());
             }
         }
         let abandoned = shown.replica.take_abandoned();
@@ -296,6 +316,10 @@ impl View {
         // The sender is here, so the channel cannot be closed.
         let mut ready = self.ready.subscribe();
         let _closed = ready.wait_for(|ready| *ready).await;
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watches.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn topic(&self) -> &Arc<str> {
@@ -334,19 +358,11 @@ impl View {
     }
 
     fn takes_turn(&self) -> bool {
-        let watched = self.shown.lock().watches > 0;
         let mut turn = self.reading.lock();
-        let again = std::mem::take(&mut turn.again) && watched;
+        let again = std::mem::take(&mut turn.again) && self.is_watched();
         turn.running = again;
         again
     }
-}
-
-/// A state with what the application adds.
-pub(super) fn fetched(hooks: &dyn Hooks, topic: &str, state: &State) -> State {
-    let mut state = state.clone();
-    hooks.fetch(topic, &mut state.0);
-    state
 }
 
 fn diff_payload(hooks: Option<&dyn Hooks>, topic: &str, diff: &Diff) -> Diff {

@@ -1,6 +1,9 @@
+use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fred::clients::Client;
+use fred::interfaces::{ClientLike, EventInterface, MetricsInterface};
 use fred::types::Builder;
 use fred::types::config::{ReconnectPolicy, TcpConfig};
 
@@ -17,6 +20,57 @@ const LONGEST_DELAY_MS: u32 = 1000;
 
 /// How many commands may wait inside the client.
 const BUFFERED_COMMANDS: usize = 16 * 1024;
+
+/// How soon a client's work is begun anew.
+const RESTART: Duration = Duration::from_millis(250);
+
+/// How long a client may take to say goodbye.
+const QUIT: Duration = Duration::from_secs(1);
+
+/// How often it is looked at what a client believes to have queued, while it is certain to take what is queued.
+const LOOKS: usize = 20;
+
+/// Connects a client, keeps it connected until `stopped` resolves, and says goodbye then. The client's own task ends for
+/// good over some answers (a redirect that it may not follow, since a command is sent once): then another is begun.
+pub async fn stay_connected(client: Client, stopped: impl Future<Output = ()>) {
+    let connected = async {
+        let (mut work, mut connections) = (client.connect(), None);
+        loop {
+            let mended = async {
+                if let Some(connections) = &mut connections {
+                    // An error says that there were many: so it is connected.
+                    let _: Result<_, _> = tokio::sync::broadcast::Receiver::recv(connections).await;
+                    recount(&client).await;
+                }
+                std::future::pending::<()>().await;
+            };
+            let ended = tokio::select! {
+                ended = &mut work => ended,
+                () = mended => return,
+            };
+            tracing::warn!(?ended, "a client of Redis has ended: it is begun anew");
+            tokio::time::sleep(RESTART).await;
+            connections = Some(client.reconnect_rx());
+            work = client.connect();
+        }
+    };
+    tokio::select! {
+        () = stopped => {}
+        () = connected => {}
+    }
+    let _ = tokio::time::timeout(QUIT, client.quit()).await;
+}
+
+/// What a client dropped when its task ended, it counts as queued for ever; and while something is queued, it sends only
+/// when much has gathered. What is never queued less cannot be there.
+async fn recount(client: &Client) {
+    let mut least = usize::MAX;
+    for _ in 0..LOOKS {
+        tokio::time::sleep(RESTART / 25).await;
+        least = least.min(client.command_queue_len());
+    }
+    client.inner().counters.cmd_buffer_len.fetch_sub(least, Ordering::AcqRel);
+}
 
 /// A client for commands. It connects, again and again, once its `connect` is called. A command is sent once: when its
 /// connection falls meanwhile, it fails and is never replayed (ruling 11).
@@ -42,4 +96,46 @@ pub fn client(location: &Location) -> Result<Client, SettingsError> {
         })
         .build()
         .map_err(|error| SettingsError::Client(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use fred::interfaces::KeysInterface;
+    use redis_protocol::redis_keyslot;
+
+    use super::super::settings::Settings;
+    use super::super::testing::RedisCluster;
+    use super::*;
+
+    const MOVING: &str = "moving";
+
+    /// A cluster in which the slot of a key is half-way to another server.
+    fn cluster() -> RedisCluster {
+        let (cluster, slot) = (RedisCluster::start(), redis_keyslot(MOVING.as_bytes()));
+        let from = usize::from(slot / 5461).min(2);
+        cluster.begin_to_move_slot(slot, from, (from + 1) % 3);
+        cluster
+    }
+
+    fn location(cluster: &RedisCluster) -> Location {
+        Settings::new(&cluster.url(), "test").unwrap().location
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_client_that_was_redirected_goes_on() {
+        let cluster = cluster();
+        let client = client(&location(&cluster)).unwrap();
+        let goes_on = async {
+            client.wait_for_connect().await.unwrap();
+            assert!(client.get::<Option<String>, _>(MOVING).await.is_err(), "a redirect is not followed");
+            while client.get::<Option<String>, _>("elsewhere").await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let soon = tokio::time::timeout(Duration::from_secs(20), goes_on);
+        tokio::select! {
+            () = stay_connected(client.clone(), std::future::pending()) => unreachable!("nothing stops it"),
+            soon = soon => soon.expect("soon"),
+        }
+    }
 }

@@ -26,7 +26,7 @@ mod subscriber;
 #[cfg(test)]
 pub mod testing;
 
-pub use client::{COMMAND_TIMEOUT, client};
+pub use client::{COMMAND_TIMEOUT, client, stay_connected};
 pub use connection::ConnectionError;
 pub use keys::Keys;
 pub use listener::Listener;

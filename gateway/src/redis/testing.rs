@@ -91,6 +91,10 @@ impl RedisServer {
         reply.lines().nth(1).expect("the id on a line of its own").to_owned()
     }
 
+    fn set_slot(&self, slot: u16, state: &str, id: &str) {
+        assert_eq!(self.command(&["CLUSTER", "SETSLOT", &slot.to_string(), state, id]), "+OK\r\n");
+    }
+
     fn try_resume(&mut self) -> bool {
         let mut child = Command::new("redis-server")
             .args(&self.arguments)
@@ -206,17 +210,25 @@ impl RedisCluster {
         self.files.push(file);
     }
 
-    /// Gives a slot to another server.
+    /// Gives a slot, with what is in it, to another server.
     pub fn move_slot(&self, slot: u16, from: usize, to: usize) {
-        let (from, to, slot) = (&self.servers[from], &self.servers[to], slot.to_string());
-        let (source, target) = (from.cluster_id(), to.cluster_id());
-        let set = |server: &RedisServer, state, id: &str| {
-            assert_eq!(server.command(&["CLUSTER", "SETSLOT", &slot, state, id]), "+OK\r\n");
-        };
-        set(to, "IMPORTING", &source);
-        set(from, "MIGRATING", &target);
-        set(to, "NODE", &target);
-        set(from, "NODE", &target);
+        self.begin_to_move_slot(slot, from, to);
+        let (source, target) = (&self.servers[from], &self.servers[to]);
+        let keys = source.command(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1000"]);
+        for key in keys.lines().filter(|line| !line.starts_with(['*', '$'])) {
+            let port = target.port.to_string();
+            assert_eq!(source.command(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]), "+OK\r\n");
+        }
+        for server in [target, source] {
+            server.set_slot(slot, "NODE", &target.cluster_id());
+        }
+    }
+
+    /// A slot is about to be given to another server: the new owner answers for what the old one no longer has.
+    pub fn begin_to_move_slot(&self, slot: u16, from: usize, to: usize) {
+        let (from, to) = (&self.servers[from], &self.servers[to]);
+        to.set_slot(slot, "IMPORTING", &from.cluster_id());
+        from.set_slot(slot, "MIGRATING", &to.cluster_id());
     }
 
     fn member() -> (RedisServer, PathBuf) {

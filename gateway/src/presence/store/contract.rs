@@ -18,6 +18,13 @@ pub(in crate::presence) struct Recorder {
     news: Notify,
 }
 
+impl Recorder {
+    /// What was reported until now.
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.changed.lock())
+    }
+}
+
 impl Events for Recorder {
     fn changed(&self, topic: &str) {
         self.changed.lock().push(topic.to_owned());
@@ -223,9 +230,42 @@ pub(super) async fn what_lingers_is_taken_over_once(store: Fixture) {
     let written = store.claim(Some(&epoch), &[], &[late], &["r2".into()]).await.unwrap();
     assert_eq!(written.failed, ["r2".into()]);
     assert_eq!(store.snapshot().await.records, std::slice::from_ref(&here));
-    let over = Record { id: RecordId::lingering(phx_ref), until: Some(store.store.now()), ..here };
-    store.write(Some(&epoch), &[], std::slice::from_ref(&over)).await.unwrap();
+    let over = Record { id: RecordId::lingering(phx_ref), until: Some(store.store.now()), ..here.clone() };
+    store.write(Some(&epoch), &[here], std::slice::from_ref(&over)).await.unwrap();
     assert!(store.store.list("t").await.unwrap().iter().all(|record| record.until.is_none()), "its time has come");
+}
+
+pub(super) async fn a_leave_that_is_told_again_brings_nobody_back(store: Fixture) {
+    let (here, phx_ref) = (store.record("r1", "u1"), PhxRef::from("r1"));
+    let until = Some(store.store.now() + 60_000);
+    let left = Record { id: RecordId::lingering(phx_ref.clone()), until, ..here.clone() };
+    let epoch = store.write(None, &[], std::slice::from_ref(&here)).await.unwrap();
+    let leave = async || store.write(Some(&epoch), std::slice::from_ref(&here), std::slice::from_ref(&left)).await;
+    leave().await.unwrap();
+    leave().await.unwrap();
+    assert_eq!(store.snapshot().await.records, std::slice::from_ref(&left), "it still lingers");
+    let id = RecordId { node: store.dead.clone(), phx_ref: phx_ref.clone() };
+    let there = Record { id, ..here.clone() };
+    let delta = Delta { drop: Vec::new(), put: vec![there.clone()] };
+    let (node, claims) = (store.dead.clone(), vec![phx_ref]);
+    store.other.write("t", &Write { node, epoch: Some(epoch.clone()), complete: false, delta, claims }).await.unwrap();
+    leave().await.unwrap();
+    assert_eq!(store.snapshot().await.records, [there], "somebody else has taken it over");
+}
+
+pub(super) async fn what_lingers_is_dropped_when_its_time_has_come_and_not_before(store: Fixture) {
+    let records: Vec<Record> = ["r1", "r2", "r3"].map(|phx_ref| store.record(phx_ref, "u")).into();
+    let lingers = |record: &Record, until| Record {
+        id: RecordId::lingering(record.id.phx_ref.clone()),
+        until: Some(until),
+        ..record.clone()
+    };
+    let now = store.store.now();
+    let (over, later) = (lingers(&records[0], now), lingers(&records[1], now + 60_000));
+    let epoch = store.write(None, &[], &records).await.unwrap();
+    store.write(Some(&epoch), &records[..2], &[over, later.clone()]).await.unwrap();
+    assert!(!store.store.reap("t", &RecordId::topic_itself(), Reap::Expired).await.unwrap());
+    assert_eq!(store.snapshot().await.records, [&records[2..], &[later]].concat().as_slice());
 }
 
 /// All tests of the contract, for stores made by `$make`.
@@ -250,6 +290,8 @@ macro_rules! suite {
             a_dead_node_is_dropped
             changes_are_reported
             what_lingers_is_taken_over_once
+            a_leave_that_is_told_again_brings_nobody_back
+            what_lingers_is_dropped_when_its_time_has_come_and_not_before
         }
     };
 }

@@ -57,6 +57,12 @@ impl Ledger {
             }
         }
         let put = delta.put.iter().filter(|record| record.until.is_some() || !failed.contains(&record.id.phx_ref));
+        // Told again, a leave must not bring back what somebody has taken over meanwhile.
+        let here = |record: &&Record| {
+            let own = RecordId { node: node.clone(), phx_ref: record.id.phx_ref.clone() };
+            record.until.is_none() || self.records.contains_key(&own) || self.records.contains_key(&record.id)
+        };
+        let put = put.filter(here);
         done.put = put.filter(|record| self.records.get(&record.id) != Some(record)).cloned().collect();
         let news = *complete && self.complete.insert(node.clone());
         self.change(done, news);
@@ -99,6 +105,13 @@ impl Ledger {
         }
         self.change(Delta { drop, put: Vec::new() }, false);
         more
+    }
+
+    /// Drops what lingers and whose time has come.
+    pub(in crate::presence) fn expire(&mut self, now: u64) {
+        let due = |record: &&Record| record.until.is_some_and(|until| until <= now);
+        let drop = self.records.values().filter(due).map(|record| record.id.clone()).collect();
+        self.change(Delta { drop, put: Vec::new() }, false);
     }
 
     /// The data has been set back to what it was at some time: another life begins.

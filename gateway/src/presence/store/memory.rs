@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::ready;
 use std::sync::Weak;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -69,13 +70,28 @@ impl<E: Events> Store for Memory<E> {
     }
 
     fn reap<'a>(&'a self, topic: &'a str, node: &'a NodeId, why: Reap) -> Work<'a, bool> {
-        done(Ok(self.change(topic, |ledger| ledger.reap(node, why))))
+        if why != Reap::Expired {
+            return done(Ok(self.change(topic, |ledger| ledger.reap(node, why))));
+        }
+        let mut topics = self.topics.lock();
+        if let Some(ledger) = topics.get_mut(topic) {
+            ledger.expire(self.now());
+            if ledger.is_empty() {
+                topics.remove(topic);
+            }
+        }
+        drop(topics);
+        self.changed(topic);
+        done(Ok(false))
     }
 
     fn vacate<'a>(&'a self, topic: &'a str) -> Work<'a, ()> {
         let mut topics = self.topics.lock();
-        if topics.get(topic).is_some_and(Ledger::is_empty) {
-            topics.remove(topic);
+        if let Some(ledger) = topics.get_mut(topic) {
+            while ledger.reap(&self.node, Reap::Dead) {}
+            if ledger.is_empty() {
+                topics.remove(topic);
+            }
         }
         drop(topics);
         // Readers learn that there is nothing, and that a later life is another one.
@@ -97,6 +113,10 @@ impl<E: Events> Store for Memory<E> {
 
     fn hears(&self) -> bool {
         true
+    }
+
+    fn outage(&self, _topic: &str) -> Option<Duration> {
+        None
     }
 
     fn unsubscribe(&self, _topic: &str) {}

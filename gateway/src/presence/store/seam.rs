@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -31,6 +32,8 @@ pub(in crate::presence) enum Reap {
     Dead,
     /// The node has had its time to say what it has; spared if it just did.
     Abandoned,
+    /// It lingers, and its time has come; what has still time is spared.
+    Expired,
 }
 
 /// Keeps the records of all pods, by topic.
@@ -50,8 +53,8 @@ pub(in crate::presence) trait Store: Send + Sync {
     /// The records of all live nodes.
     fn list<'a>(&'a self, topic: &'a str) -> Work<'a, Vec<Record>>;
 
-    /// Drops some records of a node: of a dead one, or of one that has not said in this epoch what it has. Whether there
-    /// are more.
+    /// Drops some records of a node: of a dead one, or of one that has not said in this epoch what it has; or of what
+    /// lingers, which has a name of its own. Whether there are more.
     fn reap<'a>(&'a self, topic: &'a str, node: &'a NodeId, why: Reap) -> Work<'a, bool>;
 
     /// This pod has nothing more in the topic.
@@ -69,6 +72,9 @@ pub(in crate::presence) trait Store: Send + Sync {
 
     /// Whether changes are reported, as far as the last heartbeat knows; if not, topics are polled.
     fn hears(&self) -> bool;
+
+    /// For how long nothing could be heard of the topic; None: it can.
+    fn outage(&self, topic: &str) -> Option<Duration>;
 
     /// Reports no more changes of the topic.
     fn unsubscribe(&self, topic: &str);

@@ -32,15 +32,18 @@ async fn each_topic_is_heard_at_the_primary_of_its_slot() {
 async fn a_slot_that_moves_is_followed() {
     let cluster = RedisCluster::start();
     let (here, there) = (pod(&cluster.url()), pod(&cluster.url()));
-    // An empty topic: what a slot holds would have to be migrated by the operator's tool.
     let (mut alice, bob) = (here.join("moves").await, there.join("moves").await);
+    alice.track("alice", "a");
+    alice.shows(&["alice"]).await;
     let slot = redis_keyslot(b"moves");
     let from = usize::from(slot / 5461).min(2);
     cluster.move_slot(slot, from, (from + 1) % 3);
     bob.track("bob", "b");
-    alice.shows(&["bob"]).await;
+    let both = alice.shows(&["alice", "bob"]).await;
+    // The first one who comes to the new place begins another life there: who was here before tells it again.
+    assert_eq!(listed(&here, "moves", &["alice", "bob"]).await, both);
     there.presence.untrack_all(bob.id);
-    alice.shows(&[]).await;
+    alice.shows(&["alice"]).await;
     hears(&here, true).await;
 }
 

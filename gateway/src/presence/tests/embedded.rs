@@ -170,6 +170,36 @@ async fn row_185_an_observer_sees_each_diff_and_the_state_after_it() {
     assert_eq!(*observer.0.lock(), [(1, 0, 1), (1, 0, 2), (1, 1, 2), (0, 2, 0)]);
 }
 
+/// An application with a bug.
+struct Faulty;
+
+impl Hooks for Faulty {
+    fn observe(&self, _topic: &str, diff: &Diff, _state: &State) {
+        assert!(diff.joins.get("observed").is_none(), "a test's panic");
+    }
+
+    fn fetch(&self, _topic: &str, entries: &mut BTreeMap<String, Entry>) {
+        assert!(!entries.contains_key("fetched"), "a test's panic");
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_panics_is_done_without() {
+    let pod = Pod::embedded();
+    pod.presence.add_hooks("*".parse::<TopicPattern>().unwrap(), Arc::new(Faulty));
+    let mut member = pod.join("t").await;
+    for (key, shown) in
+        [("observed", &["observed"][..]), ("fetched", &["fetched", "observed"]), ("u1", &["fetched", "observed", "u1"])]
+    {
+        member.track(key, "m");
+        assert!(member.diff().await["joins"].get(key).is_some());
+        assert!(member.client.shown().keys().eq(shown));
+    }
+    assert_eq!(soon(pod.presence.counts("t")).await, Ok(Counts { keys: 3, metas: 3 }));
+    let mut late = pod.join("t").await;
+    late.shows(&["fetched", "observed", "u1"]).await;
+}
+
 #[tokio::test]
 async fn row_186_the_reference_is_ours() {
     let pod = Pod::embedded();
@@ -189,6 +219,31 @@ async fn what_happens_within_the_window_collapses() {
     let phx_ref = pod.presence.update(&member.topic, member.id, "u1", |_| meta("b")).unwrap();
     let joins = json!({ "u1": { "metas": [{ "name": "b", "phx_ref": phx_ref.as_str() }] } });
     assert_eq!(member.diff().await, json!({ "joins": joins, "leaves": {} }));
+}
+
+#[tokio::test]
+async fn convergence_is_measured_however_many_never_came_to_be() {
+    let pod = Pod::embedded();
+    let mut member = pod.join("t").await;
+    let measured = || {
+        let families = pod.registry.gather();
+        let family = families.iter().find(|family| family.name() == "gateway_presence_convergence_seconds").unwrap();
+        family.get_metric()[0].get_histogram().get_sample_count()
+    };
+    for n in 0..5000 {
+        let key = n.to_string();
+        member.track(&key, "a");
+        pod.presence.untrack(&member.topic, member.id, &key);
+    }
+    let before = measured();
+    member.track("u1", "a");
+    member.shows(&["u1"]).await;
+    soon(async {
+        while measured() == before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

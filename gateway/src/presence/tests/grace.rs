@@ -137,6 +137,80 @@ async fn who_does_not_come_back_leaves_when_the_time_is_up() {
     assert!(here.presence.list("t").await.unwrap().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_leaves_just_after_an_update_lingers_as_before_it() {
+    let settings = with_grace(Duration::from_secs(30));
+    let pod = Pod::with(|pubsub, metrics, tasks| crate::presence::Presence::memory(pubsub, &settings, metrics, tasks));
+    let (mut alice, bob) = (pod.join("t").await, pod.join("t").await);
+    track(&bob, "1", "bob");
+    alice.shows(&["bob"]).await;
+    pod.presence.list("t").await.unwrap();
+    let left = tokio::time::Instant::now();
+    pod.presence.update(&bob.topic, bob.id, "bob", |_| online("1", "away")).unwrap();
+    leave(&bob);
+    alice.shows(&[]).await;
+    assert!(left.elapsed() >= settings.leave_grace, "{:?}", left.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_that_reload_in_another_order_are_who_they_were() {
+    let settings = with_grace(Duration::from_secs(3600));
+    let pod = Pod::with(|pubsub, metrics, tasks| crate::presence::Presence::memory(pubsub, &settings, metrics, tasks));
+    let (mut alice, phone, laptop) = (pod.join("t").await, pod.join("t").await, pod.join("t").await);
+    let first = (track(&phone, "1", "phone"), track(&laptop, "2", "laptop"));
+    alice.shows(&["bob"]).await;
+    leave(&phone);
+    leave(&laptop);
+    // The reader has taken both when it has taken this.
+    pod.presence.list("t").await.unwrap();
+    alice.track("marker", "m");
+    alice.shows(&["bob", "marker"]).await;
+    let (phone, laptop) = (pod.join("t").await, pod.join("t").await);
+    let (second_laptop, second_phone) = (track(&laptop, "3", "laptop"), track(&phone, "4", "phone"));
+    assert_eq!((second_phone, second_laptop), first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_twice_has_all_the_time_twice() {
+    let settings = with_grace(Duration::from_millis(1500));
+    let pod = Pod::with(|pubsub, metrics, tasks| crate::presence::Presence::memory(pubsub, &settings, metrics, tasks));
+    let (mut alice, bob, again) = (pod.join("t").await, pod.join("t").await, pod.join("t").await);
+    let first = track(&bob, "1", "bob");
+    alice.shows(&["bob"]).await;
+    leave(&bob);
+    // The clock of this test stands still while anything runs.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(track(&again, "2", "bob"), first);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let left = tokio::time::Instant::now();
+    leave(&again);
+    alice.shows(&[]).await;
+    assert!(left.elapsed() >= Duration::from_millis(1500), "{:?}", left.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_is_left_to_drop_goes_by_itself_and_is_never_shown() {
+    let server = RedisServer::start();
+    let settings = with_grace(Duration::from_secs(2));
+    let there = Pod::on(&server.url(), &settings);
+    let mut bob = there.join("t").await;
+    track(&bob, "1", "bob");
+    bob.shows(&["bob"]).await;
+    assert!(there.presence.close(Duration::from_secs(10)).await);
+    there.tasks.stop();
+    assert!(server.command(&["HKEYS", "test:{t}:p"]).contains("~:"));
+    assert!(!server.command(&["PTTL", "test:{t}:p"]).starts_with(":-"), "it goes by itself");
+    // Its time comes, and it is still there.
+    assert_eq!(server.command(&["PERSIST", "test:{t}:p"]), ":1\r\n");
+    tokio::time::sleep(settings.leave_grace + super::pods::HEARTBEAT).await;
+    let here = Pod::on(&server.url(), &settings);
+    let mut late = here.join("t").await;
+    assert_eq!(late.next().await.1, json!({}));
+    while server.command(&["HKEYS", "test:{t}:p"]).contains("~:") {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_lingers_in_a_topic_that_nobody_watches() {
     let server = RedisServer::start();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::super::model::TrackedMeta;
-use super::super::record::{Delta, Reading, Snapshot, Write};
+use super::super::record::{Reading, Snapshot, Write};
 use super::super::replica::Replica;
 use super::super::store::{Ledger, Reap, StoreError};
 use super::super::truth::{Batch, Former, Truth};
@@ -28,10 +28,12 @@ enum Step {
     Untrack(usize, u64, u8),
     /// A channel ends; what it leaves behind lingers or not.
     End(usize, u64, bool),
-    /// The time of all that lingers has come, as far as a pod knows.
-    Expire(usize),
+    /// Time passes, and what lingers for long enough goes.
+    Expire,
     /// A pod writes what has changed; whether it hears that it was done.
     Write(usize, bool),
+    /// A pod writes, and the store loses it before the pod hears that it was done.
+    WriteLost(usize),
     /// A pod that was told, or not, or twice, reads.
     Read(usize),
     /// A client joins.
@@ -41,6 +43,8 @@ enum Step {
     /// The others notice.
     Reap,
     Flush,
+    /// The topic is lost, and nobody hears of it: its slot was moved, or its key deleted.
+    Vanish,
     /// A replica of the store takes over, which is as old as the last look. The first node that hears of it begins
     /// another epoch.
     Remember,
@@ -115,19 +119,25 @@ impl World {
             Step::End(pod, owner, linger) => {
                 self.pods[pod].truth.end(owner_id(owner), linger);
             }
-            Step::Write(pod, heard) => self.write(pod, heard),
+            Step::Write(pod, heard) => self.write(pod, |_| heard),
+            Step::WriteLost(pod) => self.write(pod, |world| {
+                world.step(Step::Flush, n);
+                world.doubt(pod);
+                true
+            }),
             Step::Read(pod) => self.read(pod),
             Step::Join(pod) => self.join(pod),
             Step::Kill(pod) => self.kill(pod),
-            Step::Expire(pod) => {
+            Step::Expire => {
                 self.clock += 1;
-                self.expire(pod);
+                self.expire();
             }
             Step::Reap => self.reap(),
             Step::Flush => {
                 (self.ledger, self.set_back) = (None, false);
                 self.lost();
             }
+            Step::Vanish => (self.ledger, self.set_back) = (None, false),
             Step::Remember => self.remembered = self.ledger.clone(),
             Step::SetBack => {
                 if let Some(old) = self.remembered.clone() {
@@ -149,13 +159,20 @@ impl World {
 
     fn hear(&mut self, pod: usize) {
         if std::mem::take(&mut self.pods[pod].unheard) {
-            self.pods[pod].truth.doubt();
-            self.pods[pod].replica.distrust(self.now, LEASE);
-            self.write(pod, true);
+            self.doubt(pod);
+            self.write(pod, |_| true);
         }
     }
 
-    fn write(&mut self, pod: usize, heard: bool) {
+    fn doubt(&mut self, pod: usize) {
+        let Pod { truth, replica, unheard, .. } = &mut self.pods[pod];
+        *unheard = false;
+        truth.doubt();
+        replica.distrust(self.now, LEASE);
+    }
+
+    /// `heard` happens before the pod hears that it was done, and says whether it does.
+    fn write(&mut self, pod: usize, heard: impl FnOnce(&mut Self) -> bool) {
         let Pod { truth, .. } = &mut self.pods[pod];
         if truth.is_empty() && truth.epoch.is_some() {
             return;
@@ -173,7 +190,10 @@ impl World {
         if write.epoch.is_none() && std::mem::take(&mut self.set_back) {
             ledger.begin_epoch();
         }
-        match ledger.write(&write) {
+        let written = ledger.write(&write);
+        let heard = heard(self);
+        let Pod { truth, .. } = &mut self.pods[pod];
+        match written {
             Ok(written) if heard => truth.taken(batch, written),
             Ok(_) => truth.refused(batch),
             Err(error) => {
@@ -187,10 +207,15 @@ impl World {
     fn read(&mut self, pod: usize) {
         // Its connection fell, and it looks what has become of the store before it reads anything.
         self.hear(pod);
-        let Pod { replica, read, clients, .. } = &mut self.pods[pod];
+        let Pod { truth, replica, read, clients, .. } = &mut self.pods[pod];
         let nothing = || Reading::Snapshot(Snapshot::default());
-        let reading = self.ledger.as_ref().map_or_else(nothing, |ledger| ledger.read(replica.since()));
+        let mut reading = self.ledger.as_ref().map_or_else(nothing, |ledger| ledger.read(replica.since()));
+        reading.leave_out_expired(self.clock);
+        let whole = matches!(reading, Reading::Snapshot(_));
         let diff = replica.apply(reading, self.now, LEASE);
+        if whole {
+            truth.found(replica.epoch());
+        }
         *read = true;
         if !diff.is_empty() {
             let payload = serde_json::to_value(&diff).unwrap();
@@ -214,12 +239,9 @@ impl World {
         self.dead.push(std::mem::replace(&mut self.node[pod], node));
     }
 
-    fn expire(&mut self, pod: usize) {
-        if let (Some((epoch, drop)), Some(ledger)) = (self.pods[pod].replica.expired(self.clock), &mut self.ledger) {
-            let delta = Delta { drop, put: Vec::new() };
-            let (node, claims) = (self.node[pod].clone(), Vec::new());
-            // In another epoch nothing of it is there.
-            let _ = ledger.write(&Write { node, epoch: Some(epoch), complete: false, delta, claims });
+    fn expire(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.expire(self.clock);
         }
     }
 
@@ -240,7 +262,7 @@ impl World {
         for _ in 0..3 {
             for pod in 0..PODS {
                 self.hear(pod);
-                self.write(pod, true);
+                self.write(pod, |_| true);
             }
             self.reap();
             for pod in 0..PODS {
@@ -251,10 +273,10 @@ impl World {
         self.clock += 2;
         for pod in 0..PODS {
             self.read(pod);
-            self.expire(pod);
         }
+        self.expire();
         for pod in 0..PODS {
-            self.write(pod, true);
+            self.write(pod, |_| true);
         }
         for pod in 0..PODS {
             self.read(pod);
@@ -299,13 +321,15 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (pod.clone(), owner.clone(), key.clone()).prop_map(|(pod, owner, key)| Step::Update(pod, owner, key)),
         3 => (pod.clone(), owner.clone(), key).prop_map(|(pod, owner, key)| Step::Untrack(pod, owner, key)),
         3 => (pod.clone(), owner, any::<bool>()).prop_map(|(pod, owner, linger)| Step::End(pod, owner, linger)),
-        1 => pod.clone().prop_map(Step::Expire),
+        1 => Just(Step::Expire),
         8 => (pod.clone(), proptest::bool::weighted(0.8)).prop_map(|(pod, heard)| Step::Write(pod, heard)),
+        1 => pod.clone().prop_map(Step::WriteLost),
         8 => pod.clone().prop_map(Step::Read),
         2 => pod.clone().prop_map(Step::Join),
         1 => pod.prop_map(Step::Kill),
         1 => Just(Step::Reap),
         1 => Just(Step::Flush),
+        1 => Just(Step::Vanish),
         1 => Just(Step::Remember),
         1 => Just(Step::SetBack),
         2 => pod_heard.prop_map(Step::Hear),

@@ -5,3 +5,5 @@ mod grace;
 mod interleavings;
 mod pod;
 mod pods;
+mod tracker;
+mod truth;

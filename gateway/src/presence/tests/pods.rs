@@ -152,6 +152,29 @@ async fn a_flush_heals_within_two_heartbeats() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_deleted_heals() {
+    nobody_leaves(async |server| {
+        server.command(&["DEL", "test:{t}:p", "test:{t}:d"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_begins_anew_before_anybody_notices_heals() {
+    nobody_leaves(async |server| {
+        // As if its slot had been moved here: for the next one who comes, that is another life.
+        server.command(&["HSET", "test:{t}:p", "r", "elsewhere"]);
+        let third = pod(server);
+        let mut carol = third.join("t").await;
+        carol.track("carol", "c");
+        carol.shows(&["alice", "bob", "carol"]).await;
+        third.presence.untrack_all(carol.id);
+        carol.shows(&["alice", "bob"]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_without_data_heals() {
     nobody_leaves(async |server| {
         server.crash();
@@ -168,6 +191,21 @@ async fn an_outage_longer_than_a_lease_changes_nothing() {
         server.thaw();
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_of_a_new_topic_does_not_wait_for_a_redis_that_is_away() {
+    let mut server = RedisServer::start();
+    let here = pod(&server);
+    let known = here.join("t").await;
+    server.crash();
+    let began = Instant::now();
+    assert!(here.presence.watch(&"new".into()).await.is_err());
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let began = Instant::now();
+    assert!(here.presence.watch(&"other".into()).await.is_err());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(here.presence.watch(&known.topic).await.is_ok(), "what is known here is known");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,9 @@
 --         5 "1" when the topic has all it has after this, 6 life of what is empty (ms), 7 length of the list,
 --         8 number of fields to drop, 9 number of references to claim, the fields, the references, then fields and values
 --         to put
--- A claim takes over what lingers as ~:REF; it fails when that is gone, and then its record is not put.
+-- A claim takes over what lingers as ~:REF; it fails when that is gone, and then its record is not put. Only what this
+-- node has, or what lingers already, is put as ~:REF: a leave that is told again, because its answer was lost, must not
+-- bring back what somebody has taken over meanwhile.
 -- Returns {"ok", epoch, failed claims...}, {"epoch"} when it is another one, {"expired"} when the lease has ended.
 local hash, list, node = KEYS[1], KEYS[2], ARGV[1]
 local time = redis.call('TIME')
@@ -43,6 +45,10 @@ for i = claims, first - 1 do
 end
 for i = first, #ARGV, 2 do
   kept[ARGV[i]] = not refused[ARGV[i]]
+  local left = string.match(ARGV[i], '^~:(.*)')
+  if left and redis.call('HEXISTS', hash, ARGV[i]) + redis.call('HEXISTS', hash, node .. ':' .. left) == 0 then
+    kept[ARGV[i]] = false
+  end
   if kept[ARGV[i]] and redis.call('HGET', hash, ARGV[i]) ~= ARGV[i + 1] then
     put[#put + 1] = ARGV[i]
     put[#put + 1] = ARGV[i + 1]

@@ -99,10 +99,15 @@ impl<E: Events + 'static> Redis<E> {
         if let Some(events) = self.events() {
             events.beat();
         }
-        if *self.spare_until.lock() <= Instant::now() {
-            self.reap_dead().await?;
+        if !self.spares() {
+            self.reaping_wanted.notify_one();
         }
         Ok(())
+    }
+
+    /// Whether nobody is to be taken for dead now.
+    pub(super) fn spares(&self) -> bool {
+        *self.spare_until.lock() > Instant::now()
     }
 
     /// Nobody is to be taken for dead for a while: who lives could not say so.

@@ -1,9 +1,11 @@
 //! Drops what dead nodes have left: one survivor does it, topic by topic; if it dies over it, another goes on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fred::interfaces::{KeysInterface, SetsInterface};
 use fred::types::{Expiration, SetOptions};
+use futures_util::future::try_join_all;
 
 use super::super::{Events, Reap, Store, StoreError};
 use super::encoding::{DEAD, unavailable};
@@ -17,21 +19,41 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// How long nobody else reaps the same node, once somebody has begun.
 const GUARD: Duration = Duration::from_secs(10);
 
-/// How many topics are reaped in one go.
+/// How many topics are reaped at the same time.
 const TOPICS: usize = 64;
 
 impl<E: Events + 'static> Redis<E> {
+    /// Reaps whenever a heartbeat asks for it, for as long as the work runs. Apart from the heartbeats, which go on
+    /// meanwhile.
+    pub(super) async fn reap_on(self: Arc<Self>) {
+        loop {
+            self.reaping_wanted.notified().await;
+            if let Err(error) = self.reap_dead().await {
+                tracing::debug!(%error, "dead pods could not be looked for");
+                self.spare();
+            }
+        }
+    }
+
     /// Looks at the leases of all nodes.
     pub(super) async fn reap_dead(&self) -> Result<(), StoreError> {
-        let own = self.node();
         let nodes: Vec<String> = self.client.smembers(self.keys.nodes()).await.map_err(unavailable)?;
-        for node in nodes.iter().filter(|node| **node != own.as_str()) {
-            let node = NodeId::from(node.as_str());
-            if lives(&self.client, &self.keys, &node).await? || !self.claim(&node).await? {
+        for node in nodes {
+            let (node, own) = (NodeId::from(node.as_str()), self.node());
+            if node == own || lives(&self.client, &self.keys, &node).await? {
                 continue;
             }
-            tracing::info!(%node, "a pod is dead: its presences are dropped");
-            self.reap_node(&node).await?;
+            if !lives(&self.client, &self.keys, &own).await? {
+                // What has ended this pod's lease may have ended that of others who live.
+                self.spare();
+            }
+            if self.spares() {
+                break;
+            }
+            if self.claim(&node).await? {
+                tracing::info!(%node, "a pod is dead: its presences are dropped");
+                self.reap_node(&node).await?;
+            }
         }
         Ok(())
     }
@@ -58,9 +80,11 @@ impl<E: Events + 'static> Redis<E> {
             if topics.is_empty() {
                 break;
             }
-            for topic in &topics {
+            try_join_all(topics.iter().map(async |topic| {
                 while self.reap(topic, node, Reap::Dead).await? {}
-            }
+                Ok(())
+            }))
+            .await?;
             self.client.srem::<(), _, _>(index.clone(), topics).await.map_err(unavailable)?;
             let guard = self.keys.reaping(node.as_str());
             let life = i64::try_from(GUARD.as_secs()).unwrap_or(i64::MAX);

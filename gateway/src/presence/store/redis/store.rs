@@ -3,10 +3,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::interfaces::{ClientLike, KeysInterface, SetsInterface};
+use fred::interfaces::{KeysInterface, SetsInterface};
 use fred::types::Value;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::super::{Events, Reap, Store, StoreError, Work};
@@ -18,16 +18,13 @@ use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
 use crate::presence::model::Node;
 use crate::presence::record::{Epoch, Position, Reading, Record, Write, Written};
-use crate::redis::{COMMAND_TIMEOUT, Keys, Listener, Script, Settings, Subscriber};
+use crate::redis::{COMMAND_TIMEOUT, Keys, Listener, Script, Settings, Subscriber, stay_connected};
 
 /// How many changes of a topic are kept for those who read.
 const CHANGES: i64 = 64;
 
 /// How many records one reaping drops.
 const REAPED: i64 = 512;
-
-/// How long a client may take to say goodbye.
-const QUIT: Duration = Duration::from_secs(1);
 
 /// The store of pods that share a Redis.
 pub(in crate::presence) struct Redis<E> {
@@ -39,9 +36,13 @@ pub(in crate::presence) struct Redis<E> {
     pub(super) scripts: Scripts,
     pub(super) heartbeat: Duration,
     pub(super) lease: Duration,
+    /// How long what is left behind lingers.
+    grace: Duration,
     pub(super) held: Mutex<Held>,
     /// Until when nobody is reaped: who lives may not have been able to say so.
     pub(super) spare_until: Mutex<Instant>,
+    /// Somebody should look for dead nodes.
+    pub(super) reaping_wanted: Notify,
     /// Whether it is known, since the connections were last up, what has become of the data.
     pub(super) verified: watch::Sender<bool>,
     /// Whether all servers report changes.
@@ -91,8 +92,10 @@ impl<E: Events + 'static> Redis<E> {
             scripts: Scripts::new(),
             heartbeat: presence.heartbeat,
             lease: presence.lease,
+            grace: presence.leave_grace,
             held: Mutex::new(Held { node, end: None, since: Instant::now(), closed: false }),
             spare_until: Mutex::new(Instant::now() + presence.lease),
+            reaping_wanted: Notify::new(),
             verified,
             hears: AtomicBool::new(false),
         });
@@ -101,17 +104,12 @@ impl<E: Events + 'static> Redis<E> {
     }
 
     fn spawn(self: &Arc<Self>, tasks: &Tasks) {
-        let (client, stopped) = (self.client.clone(), tasks.stopped());
-        tasks.spawn(async move {
-            // The client's own task, which it spawns itself, ends by `quit`.
-            let _connection = client.connect();
-            stopped.await;
-            let _ = tokio::time::timeout(QUIT, client.quit()).await;
-        });
+        tasks.spawn(stay_connected(self.client.clone(), tasks.stopped()));
         let links = tasks.clone();
         self.subscriber.start(Arc::new(move |work| links.spawn_until_stop(work)));
         tasks.spawn_until_stop(self.clone().renew_on());
         tasks.spawn_until_stop(self.clone().beat_on());
+        tasks.spawn_until_stop(self.clone().reap_on());
     }
 
     pub(super) fn events(&self) -> Option<Arc<E>> {
@@ -137,7 +135,8 @@ impl<E: Events + 'static> Redis<E> {
             held.end.ok_or(StoreError::Unavailable)?
         };
         if write.epoch.is_none() {
-            // First of all, so that a reaper finds whatever comes after.
+            // First of all, so that a reaper finds whatever comes after: the node too, which a flush has taken off the list.
+            self.client.sadd::<(), _, _>(self.keys.nodes(), write.node.as_str()).await.map_err(unavailable)?;
             let topics = self.keys.topics_of_node(write.node.as_str());
             self.client.sadd::<(), _, _>(topics, topic).await.map_err(unavailable)?;
         }
@@ -192,6 +191,7 @@ impl<E: Events + 'static> Redis<E> {
 
     async fn leave(&self, topic: &str) -> Result<(), StoreError> {
         let node = self.node();
+        while self.drop_some(topic, &node, "left").await? {}
         self.client.srem(self.keys.topics_of_node(node.as_str()), topic).await.map_err(unavailable)
     }
 
@@ -205,9 +205,9 @@ impl<E: Events + 'static> Redis<E> {
         self.client.del(self.keys.lease(node.as_str())).await.map_err(unavailable)
     }
 
-    async fn drop_some(&self, topic: &str, node: &NodeId, why: Reap) -> Result<bool, StoreError> {
-        let spare = if why == Reap::Abandoned { "1" } else { "0" };
-        let arguments = vec![node.as_str().into(), REAPED.into(), self.life(), CHANGES.into(), spare.into()];
+    async fn drop_some(&self, topic: &str, node: &NodeId, why: &'static str) -> Result<bool, StoreError> {
+        let lingering = millis(2 * self.lease + self.grace);
+        let arguments = vec![node.as_str().into(), REAPED.into(), self.life(), CHANGES.into(), why.into(), lingering];
         let reply = self.run(&self.scripts.reap, topic, arguments).await?;
         Ok(reply.as_i64() == Some(1))
     }
@@ -261,6 +261,11 @@ impl<E: Events + 'static> Store for Redis<E> {
     }
 
     fn reap<'a>(&'a self, topic: &'a str, node: &'a NodeId, why: Reap) -> Work<'a, bool> {
+        let why = match why {
+            Reap::Dead => "dead",
+            Reap::Abandoned => "abandoned",
+            Reap::Expired => "expired",
+        };
         Box::pin(self.drop_some(topic, node, why))
     }
 
@@ -282,6 +287,10 @@ impl<E: Events + 'static> Store for Redis<E> {
 
     fn hears(&self) -> bool {
         self.hears.load(Ordering::Relaxed)
+    }
+
+    fn outage(&self, topic: &str) -> Option<Duration> {
+        self.subscriber.outage(&self.incoming.channel_of(&self.keys.presence(topic)))
     }
 
     fn unsubscribe(&self, topic: &str) {

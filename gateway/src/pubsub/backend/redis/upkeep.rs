@@ -12,11 +12,12 @@ use fred::types::config::Server;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::Sink;
-use super::backend::{OUTAGE_GRACE, QUIT, Redis};
+use super::backend::{OUTAGE_GRACE, Redis};
 use super::lane::{Body, Item};
 use super::ways::Ways;
 use crate::lifecycle::{Latch, Readiness, Tasks};
 use crate::pubsub::envelope;
+use crate::redis::stay_connected;
 
 /// How often deadlines are looked at: one coarse sweep in place of a timer for each publication.
 const TICK: Duration = Duration::from_millis(100);
@@ -38,13 +39,7 @@ impl<S: Sink + 'static> Redis<S> {
 
     fn spawn(self: &Arc<Self>, tasks: &Tasks, readiness: &Readiness) {
         for client in &self.clients {
-            let (client, stopped) = (client.clone(), tasks.stopped());
-            tasks.spawn(async move {
-                // The client's own task, which it spawns itself, ends by `quit`.
-                let _connection = client.connect();
-                stopped.await;
-                let _ = tokio::time::timeout(QUIT, client.quit()).await;
-            });
+            tasks.spawn(stay_connected(client.clone(), tasks.stopped()));
         }
         let links = tasks.clone();
         self.subscriber.start(Arc::new(move |work| links.spawn_until_stop(work)));

@@ -6,12 +6,15 @@ use std::time::Duration;
 use super::super::Store;
 use super::super::contract::{Fixture, Recorder, suite};
 use super::Redis;
+use super::encoding::DEAD;
 use crate::config;
+use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
+use crate::presence::record::{Delta, Record, RecordId, Write};
 use crate::redis::testing::RedisServer;
-use crate::redis::{self, Settings};
+use crate::redis::{self, Listener, Settings};
 
-struct Owner(Tasks, #[expect(dead_code, reason = "lives as long")] RedisServer);
+struct Owner(Tasks, RedisServer);
 
 impl Drop for Owner {
     fn drop(&mut self) {
@@ -19,7 +22,10 @@ impl Drop for Owner {
     }
 }
 
-async fn fixture() -> Fixture {
+type Pod = Arc<Redis<Recorder>>;
+
+/// Two pods that have their leases.
+async fn pods() -> (Pod, Pod, Arc<Recorder>, Owner) {
     let (server, tasks) = (RedisServer::start(), Tasks::new());
     let settings = Settings::new(&server.url(), "test").unwrap();
     let events = Arc::new(Recorder::default());
@@ -34,8 +40,97 @@ async fn fixture() -> Fixture {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), leases).await.expect("soon");
+    (store, other, events, Owner(tasks, server))
+}
+
+async fn fixture() -> Fixture {
+    let (store, other, events, owner) = pods().await;
     let dead = other.node();
-    Fixture { store, other, dead, events, _owner: Box::new(Owner(tasks, server)) }
+    Fixture { store, other, dead, events, _owner: Box::new(owner) }
+}
+
+/// A pod says for the first time what it has in a topic.
+async fn tell(pod: &Pod) {
+    let record = Record {
+        id: RecordId { node: pod.node(), phx_ref: "r1".into() },
+        key: "u".into(),
+        meta: "{}".into(),
+        until: None,
+    };
+    let delta = Delta { drop: Vec::new(), put: vec![record] };
+    let write = Write { node: pod.node(), epoch: None, complete: true, delta, claims: Vec::new() };
+    pod.write("t", &write).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_that_tells_all_again_after_a_flush_can_be_found_by_a_reaper() {
+    let (store, _other, _events, Owner(_, server)) = &pods().await;
+    server.command(&["DEL", "test:nodes"]);
+    tell(store).await;
+    assert_eq!(server.command(&["SISMEMBER", "test:nodes", store.node().as_str()]), ":1\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_does_not_remember_every_pod_that_has_left_it() {
+    let (store, other, _events, Owner(_, server)) = &pods().await;
+    tell(other).await;
+    for _ in 0..20 {
+        // Each time as another pod.
+        let node = NodeId::random();
+        store.held.lock().node = node;
+        tell(store).await;
+        store.vacate("t").await.unwrap();
+    }
+    let complete = server.command(&["HGET", "test:{t}:p", "s"]);
+    assert!(complete.contains(other.node().as_str()), "{complete}");
+    assert!(complete.lines().nth(1).unwrap().len() < 64, "{complete}");
+    assert_eq!(server.command(&["HLEN", "test:{t}:p"]), ":5\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_whose_own_lease_is_gone_takes_nobody_for_dead() {
+    let (store, other, _events, Owner(_, server)) = &pods().await;
+    tell(other).await;
+    let (own, others) = (store.keys.lease(store.node().as_str()), store.keys.lease(other.node().as_str()));
+    *store.spare_until.lock() = tokio::time::Instant::now();
+    server.command(&["DEL", &own, &others]);
+    store.reap_dead().await.unwrap();
+    assert_eq!(server.command(&["EXISTS", &others]), ":0\r\n", "nobody has said that it is dead");
+    assert!(store.spares());
+    // Once it has said that it lives, so could everybody.
+    server.command(&["SET", &own, "alive"]);
+    *store.spare_until.lock() = tokio::time::Instant::now();
+    store.reap_dead().await.unwrap();
+    assert!(server.command(&["GET", &others]).contains(DEAD));
+    assert_eq!(server.command(&["HLEN", "test:{t}:p"]), ":4\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_leave_at_once_are_one_event() {
+    let (store, _other, events, Owner(_, server)) = &pods().await;
+    let record = |n| Record {
+        id: RecordId { node: store.node(), phx_ref: format!("r{n}").as_str().into() },
+        key: "u".into(),
+        meta: "{}".into(),
+        until: None,
+    };
+    let put: Vec<Record> = (0..1000).map(record).collect();
+    let drop = put.iter().map(|record| record.id.clone()).collect();
+    let (node, claims) = (store.node(), Vec::new());
+    let delta = Delta { drop: Vec::new(), put };
+    let write = Write { node, epoch: None, complete: true, delta, claims };
+    let epoch = Some(store.write("t", &write).await.unwrap().epoch);
+    let delta = Delta { drop, put: Vec::new() };
+    store.write("t", &Write { epoch, complete: false, delta, ..write }).await.unwrap();
+    let stats = server.command(&["INFO", "commandstats"]);
+    assert!(stats.contains("cmdstat_hdel:calls=1,"), "{stats}");
+    assert_eq!(server.command(&["HLEN", "test:{t}:p"]), ":4\r\n");
+    // Of what one write reports, one event is news.
+    let channel = store.incoming.channel_of("test:{t}:p");
+    for event in ["hdel", "hset", "expire"] {
+        store.incoming.message(&channel, &event.into());
+    }
+    assert_eq!(events.take(), ["t"]);
 }
 
 suite!(fixture());
