@@ -123,6 +123,7 @@ async fn serve_wants_one_of_its_keys() {
     for value in ["Bearer wrong", "Bearer ", "Bearer", &format!("Bearer {KEY}x"), &format!("Bearer {shorter}"), KEY] {
         let response = with(Some(value)).await;
         assert!(response.problem(401).contains("Bearer"), "{value}");
+        assert_eq!(response.header("www-authenticate"), Some("Bearer"), "{value}");
         assert!(!response.body.contains(KEY));
     }
     with(None).await.problem(401);
