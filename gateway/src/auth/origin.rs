@@ -28,9 +28,13 @@ impl Origin {
 }
 
 impl Origin {
-    /// Whether it is a page of this machine: from a loopback address, or from a file, which has no host.
+    /// Whether it is a page of this machine: from a loopback address, or from a file that says so (`file://`). `null` is
+    /// none: any page on the web can send it, from a sandboxed frame.
     pub fn is_of_this_machine(&self) -> bool {
-        self.host.as_deref().is_none_or(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host))
+        match self.host.as_deref() {
+            Some(host) => ["localhost", "127.0.0.1", "[::1]"].contains(&host),
+            None => self.scheme.as_deref() == Some("file"),
+        }
     }
 }
 

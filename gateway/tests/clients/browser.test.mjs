@@ -1,11 +1,10 @@
 // The first page of README.md: its snippet works in a browser exactly as it stands there.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
 
 import { chromium } from "playwright-core";
 
@@ -29,10 +28,11 @@ test("two pages made of README's snippet see each other's messages", async (t) =
   assert.ok(snippet.trimEnd().split("\n").length <= 10, "of at most ten lines");
 
   const gateway = await Gateway.start(t);
-  const folder = await mkdtemp(join(tmpdir(), "gateway-browser-"));
-  t.after(() => rm(folder, { recursive: true }));
-  const file = join(folder, "chat.html");
-  await writeFile(file, snippet);
+  // As README says: from a web server of this machine.
+  const server = createServer((_request, response) => response.setHeader("content-type", "text/html").end(snippet));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  t.after(() => server.close().closeAllConnections());
+  const url = `http://127.0.0.1:${server.address().port}/chat.html`;
 
   // The snippet names the default port; the browser is told where that is today.
   const address = /"ws:\/\/([^/"]+)\/socket"/.exec(snippet)?.[1];
@@ -47,7 +47,7 @@ test("two pages made of README's snippet see each other's messages", async (t) =
     const errors = [];
     page.on("pageerror", (error) => errors.push(error.message));
     await page.route(/^https:/, serveFromNpm);
-    await page.goto(pathToFileURL(file).href);
+    await page.goto(url);
     await page.waitForFunction(() => document.querySelector("#log").textContent.includes("joined"), null, { timeout: 10_000 });
     return { page, errors };
   };

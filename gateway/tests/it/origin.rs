@@ -89,7 +89,11 @@ async fn in_development_only_pages_of_this_machine_connect_unless_origins_are_na
         ("http://localhost:5173", 101),
         ("http://127.0.0.1:4000", 101),
         ("https://[::1]", 101),
-        ("null", 101), // a file
+        ("file://", 101),
+        // Of a sandboxed frame, which every page on the web can have.
+        ("null", 403),
+        ("", 403),
+        ("data:text/html,evil", 403),
         ("https://evil.example", 403),
         ("http://localhost.evil.example", 403),
     ] {

@@ -26,6 +26,18 @@ fn an_origin_has_its_schemes_port() {
     }
 }
 
+#[test]
+fn only_loopback_addresses_and_files_are_of_this_machine() {
+    let is = |text| Origin::parse(text).is_of_this_machine();
+    for origin in ["http://localhost:5173", "https://127.0.0.1", "http://[::1]:4000", "file://", "file:///a/chat.html"]
+    {
+        assert!(is(origin), "{origin}");
+    }
+    for origin in ["null", "", "garbage", "data:text/html,x", "about:blank", "file://evil.test/a", "http://evil.test"] {
+        assert!(!is(origin), "{origin}");
+    }
+}
+
 /// Row 30, with the part that plain HTTP cannot show.
 #[test]
 fn row_030_the_request_decides_scheme_host_and_port() {
