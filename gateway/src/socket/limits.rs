@@ -4,28 +4,38 @@ use crate::config;
 /// Who sends so many times more than its limit allows is closed: answers would cost more than they tell.
 const FLOOD: u64 = 10;
 
-/// How much a socket may send, each in a token bucket. Heartbeats and leaves are exempt: they make a client quieter.
+/// How much a socket may send, each in a token bucket. Heartbeats and leaves are never refused, since they make a client
+/// quieter, but a flood of them is a flood.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SocketLimits {
-    /// A bucket of one second's worth.
-    messages: Option<Rate>,
+    messages_per_second: Option<usize>,
     joins_per_second: Option<usize>,
 }
 
 impl SocketLimits {
     pub(crate) fn new(limits: &config::Limits) -> Self {
-        let messages = limits.messages_per_second.map(|per_second| Rate::new(per_second, per_second));
-        Self { messages, joins_per_second: limits.joins_per_second }
+        Self { messages_per_second: limits.messages_per_second, joins_per_second: limits.joins_per_second }
     }
 
     /// Whether there are any.
     pub(super) fn any(&self) -> bool {
-        self.messages.is_some() || self.joins_per_second.is_some()
+        self.messages_per_second.is_some() || self.joins_per_second.is_some()
+    }
+
+    /// A bucket of one second's worth.
+    fn messages(&self) -> Option<Rate> {
+        self.messages_per_second.map(|per_second| Rate::new(per_second, per_second))
     }
 
     /// A client that comes back joins all its topics again at once, so that many are in the bucket.
     fn joins(&self, max_channels: usize) -> Option<Rate> {
         self.joins_per_second.map(|per_second| Rate::new(per_second, per_second.max(max_channels)))
+    }
+
+    /// A client may leave all its topics at once.
+    fn exempt(&self, max_channels: usize) -> Option<Rate> {
+        let per_second = self.messages_per_second.or(self.joins_per_second);
+        per_second.map(|per_second| Rate::new(per_second, per_second.max(max_channels)).times(FLOOD))
     }
 }
 
@@ -44,6 +54,7 @@ pub(super) enum Verdict {
 pub(super) struct Usage {
     messages: Kind,
     joins: Kind,
+    exempt: Bucket,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +66,15 @@ struct Kind {
 impl Usage {
     /// Counts a message other than a heartbeat or a leave.
     pub(super) fn message(&mut self, limits: &SocketLimits, now_ms: u64) -> Verdict {
-        self.messages.count(limits.messages, now_ms)
+        self.messages.count(limits.messages(), now_ms)
+    }
+
+    /// Counts a heartbeat or a leave, which is fine or a flood.
+    pub(super) fn exempt(&mut self, limits: &SocketLimits, max_channels: usize, now_ms: u64) -> Verdict {
+        match limits.exempt(max_channels).map(|rate| self.exempt.take(rate, now_ms)) {
+            None | Some(Ok(())) => Verdict::Fine,
+            Some(Err(_)) => Verdict::Flood,
+        }
     }
 
     /// Counts a join; `max_channels` are those of the mount.
@@ -83,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_little_too_much_is_refused_and_far_too_much_is_a_flood() {
-        let limits = SocketLimits { messages: Some(Rate::new(5, 5)), joins_per_second: Some(1) };
+        let limits = SocketLimits { messages_per_second: Some(5), joins_per_second: Some(1) };
         let mut usage = Usage::default();
         let mut said = Vec::new();
         for _ in 0..51 {
@@ -100,11 +119,30 @@ mod tests {
     }
 
     #[test]
+    fn exempt_messages_are_fine_until_they_are_a_flood() {
+        for limits in [
+            SocketLimits { messages_per_second: Some(5), joins_per_second: None },
+            SocketLimits { messages_per_second: None, joins_per_second: Some(5) },
+        ] {
+            for (max_channels, burst) in [(3, 50), (20, 200)] {
+                let mut usage = Usage::default();
+                let fine = (0..1000).take_while(|_| usage.exempt(&limits, max_channels, 1000) == Verdict::Fine).count();
+                assert_eq!(fine, burst, "{limits:?} {max_channels}");
+                assert_eq!(usage.exempt(&limits, max_channels, 1000), Verdict::Flood);
+                // They are counted apart from the others.
+                assert_eq!(usage.message(&limits, 1000), Verdict::Fine);
+                assert_eq!(usage.exempt(&limits, max_channels, 2000), Verdict::Fine);
+            }
+        }
+    }
+
+    #[test]
     fn without_limits_everything_is_fine() {
         let (limits, mut usage) = (SocketLimits::default(), Usage::default());
         assert!(!limits.any());
         for _ in 0..10_000 {
             assert_eq!((usage.message(&limits, 0), usage.join(&limits, 1, 0)), (Verdict::Fine, Verdict::Fine));
+            assert_eq!(usage.exempt(&limits, 1, 0), Verdict::Fine);
         }
     }
 }

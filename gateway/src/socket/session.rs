@@ -47,7 +47,7 @@ pub(super) struct Session {
     joining: Option<ChannelKey>,
     waiting: VecDeque<Message>,
     waiting_bytes: usize,
-    /// Nothing until the first message that counts: most sockets are idle.
+    /// Nothing until the first message, and nothing without limits.
     usage: Option<Box<Usage>>,
 }
 
@@ -81,12 +81,15 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) -> Result<Option<Message>, Flood> {
         let is_join = &*message.event == "phx_join";
-        if is_heartbeat(&message) || &*message.event == "phx_leave" {
-            return Ok(Some(message));
-        }
+        let is_exempt = is_heartbeat(&message) || &*message.event == "phx_leave";
         let usage = self.usage.get_or_insert_default();
-        let verdict =
-            if is_join { usage.join(limits, self.max_channels, now_ms) } else { usage.message(limits, now_ms) };
+        let verdict = if is_exempt {
+            usage.exempt(limits, self.max_channels, now_ms)
+        } else if is_join {
+            usage.join(limits, self.max_channels, now_ms)
+        } else {
+            usage.message(limits, now_ms)
+        };
         match verdict {
             Verdict::Fine => return Ok(Some(message)),
             Verdict::Refused => {}

@@ -84,14 +84,17 @@ async fn as_many_joins_as_a_socket_may_have_come_at_once_and_no_more() {
 
 #[tokio::test]
 async fn who_goes_on_far_over_the_limit_is_closed() {
-    for limit in ["messages_per_second = 2", "joins_per_second = 1"] {
+    for (limit, topic, event) in [
+        ("messages_per_second = 2", "no:topic", "say"),
+        ("joins_per_second = 1", "no:topic", "phx_join"),
+        ("messages_per_second = 2", "no:topic", "phx_leave"),
+        ("messages_per_second = 2", "phoenix", "heartbeat"),
+    ] {
         let gateway = gateway(limit).await;
         let (mut client, mut other) = (gateway.connect().await, gateway.connect().await);
         other.join("1", "room:1").await;
-        // Without references, so that nothing is answered before the end; joins are answered.
-        let event = if limit.starts_with("joins") { "phx_join" } else { "say" };
         for _ in 0..60 {
-            client.send(json!([null, null, "no:topic", event, {}])).await;
+            client.send(json!([null, null, topic, event, {}])).await;
         }
         let code = loop {
             match client.next_message().await {
@@ -102,7 +105,7 @@ async fn who_goes_on_far_over_the_limit_is_closed() {
                 unexpected => panic!("{unexpected:?}"),
             }
         };
-        assert_eq!(code, Some(1008), "{limit}");
+        assert_eq!(code, Some(1008), "{limit}: {event}");
         let page = metrics(gateway.internal()).await;
         assert!(page.contains("\ngateway_disconnects_total{reason=\"rate_limited\"} 1\n"), "{page}");
         assert_eq!(push(&mut other, "2").await["status"], "ok");

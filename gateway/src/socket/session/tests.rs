@@ -313,6 +313,20 @@ fn over_the_limit_messages_are_refused_and_heartbeats_and_leaves_are_not() {
     assert_eq!(limited(&mut session, &limits, heartbeat), Ok(None));
 }
 
+/// As many as ten times the topics of the socket may come at once.
+#[test]
+fn a_flood_of_heartbeats_or_leaves_is_a_flood() {
+    for frame in [r#"[null,"h","phoenix","heartbeat",{}]"#, r#"["1","2","room:1","phx_leave",{}]"#] {
+        for limit in ["messages_per_second = 1", "joins_per_second = 1"] {
+            let (mut session, limits) = (Session::new(100), limits(limit));
+            for _ in 0..1000 {
+                assert_eq!(limited(&mut session, &limits, frame), Ok(None));
+            }
+            assert_eq!(limited(&mut session, &limits, frame), Err(Flood), "{limit} {frame}");
+        }
+    }
+}
+
 #[test]
 fn an_endless_reference_of_a_refused_message_is_not_echoed() {
     let (mut session, limits) = (Session::new(100), limits("messages_per_second = 1\njoins_per_second = 1"));
