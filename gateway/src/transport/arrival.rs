@@ -6,7 +6,7 @@ use http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::admission::{Admission, Permit, Refused};
-use super::forwarded::TrustedProxies;
+use super::forwarded::{TrustedProxies, request_origin};
 use super::tls::Tls;
 use crate::auth::Origin;
 use crate::socket::SocketMetrics;
@@ -47,8 +47,25 @@ impl Front {
     pub(super) fn admit(self: &Arc<Self>, peer: SocketAddr, source: IpAddr) -> Result<Arrival, Refused> {
         let is_proxy = self.proxies.contains(source);
         let permit = if is_proxy { None } else { self.admission.admit(source)? };
+        Ok(self.arrival(peer, source, is_proxy, permit))
+    }
+
+    /// Takes a connection whose PROXY header tells no address. It counts as the proxy's own, and its requests are believed
+    /// nothing: who wrote their headers is as unknown as who sent them.
+    pub(super) fn admit_unknown(self: &Arc<Self>, peer: SocketAddr) -> Result<Arrival, Refused> {
+        let permit = self.admission.admit(peer.ip())?;
+        Ok(self.arrival(peer, peer.ip(), false, permit))
+    }
+
+    fn arrival(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        source: IpAddr,
+        is_proxy: bool,
+        permit: Option<Arc<Permit>>,
+    ) -> Arrival {
         let (front, used) = (Arc::clone(self), AtomicBool::new(false));
-        Ok(Arrival { front, peer, source, is_proxy, permit, used, secure: self.tls.is_some() })
+        Arrival { front, peer, source, is_proxy, permit, used, secure: self.tls.is_some() }
     }
 }
 
@@ -59,6 +76,7 @@ pub(super) struct Arrival {
     pub(super) peer: SocketAddr,
     /// The TCP peer, or what a trusted PROXY header says.
     source: IpAddr,
+    /// Whether it comes from a trusted proxy whose `X-Forwarded-*` count.
     is_proxy: bool,
     permit: Option<Arc<Permit>>,
     /// Whether there was a request to connect.
@@ -83,6 +101,6 @@ impl Arrival {
 
     /// Where a request was sent to, as its client sees it.
     pub(super) fn request_origin(&self, headers: &HeaderMap) -> Origin {
-        self.front.proxies.request_origin(self.source, self.secure, headers)
+        request_origin(self.is_proxy, self.secure, headers)
     }
 }

@@ -115,7 +115,11 @@ async fn proxied(front: Arc<Front>, server: Server, mut stream: TcpStream, peer:
             Err(_late) => return front.metrics.connect(ConnectResult::ProxyHeader),
         },
     };
-    match front.admit(peer, client.unwrap_or(peer.ip())) {
+    let admitted = match client {
+        Some(client) => front.admit(peer, client),
+        None => front.admit_unknown(peer),
+    };
+    match admitted {
         // Boxed: while the header is awaited there need be no room for all that follows.
         Ok(arrival) => Box::pin(server.serve_client(front, stream, arrival)).await,
         Err(refused) => refuse(&front, stream, refused, &server.tasks),

@@ -61,6 +61,9 @@ async fn a_trusted_proxy_tells_where_a_client_is() {
         (&v2, &plain, "203.0.113.9"),
         // A health check of the proxy itself.
         (b"PROXY UNKNOWN\r\n", &plain, "127.0.0.1"),
+        // Whoever wrote this: the proxy does not tell, so that nobody is believed.
+        (b"PROXY UNKNOWN\r\n", &forwarded, "127.0.0.1"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", &forwarded, "127.0.0.1"),
         // The client claims to be behind a proxy, which it is not.
         (&v2, &forwarded, "203.0.113.9"),
         // A second trusted proxy, which speaks HTTP.
@@ -71,6 +74,24 @@ async fn a_trusted_proxy_tells_where_a_client_is() {
         let shown = shown.recv().await.unwrap();
         assert_eq!(shown.client_ip.to_string(), expected, "{header:?}");
         assert_eq!(shown.peer.ip(), PROXY);
+    }
+}
+
+/// `check_origin = "conn"` compares with what the proxy says, and with nothing that a client says of itself.
+#[tokio::test]
+async fn the_origin_of_a_request_is_not_believed_without_an_address() {
+    let (socket, _shown) = Recorder::new();
+    let config = gateway::config::Config::from_toml(gateway::config::Mode::Dev, SETTINGS).unwrap();
+    let mount = Mount::new("/socket", socket, Router::new()).check_origin(gateway::CheckOrigin::Conn);
+    let gateway = gateway::Gateway::builder(config).mount(mount).start().await.unwrap();
+    let handshake = Handshake::to("/socket/websocket")
+        .header("origin", "https://evil.test")
+        .header("x-forwarded-proto", "https")
+        .header("x-forwarded-host", "evil.test");
+    let inner_proxy = version_2(Ipv4Addr::new(10, 1, 2, 3));
+    for (header, status) in [(&b"PROXY UNKNOWN\r\n"[..], 403), (&inner_proxy, 101)] {
+        let (answer, _open) = connect(gateway.public_addr(), PROXY, header, &handshake).await;
+        assert_eq!(answer.map(|answer| answer.status), Some(status), "{header:?}");
     }
 }
 
