@@ -29,6 +29,14 @@ const BACKLOG: i32 = 4096;
 /// How long to wait after a failure to accept that will not go away by itself at once, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// From how much on no more of a client's request is read, one read aside: room for any head that is meant well. hyper's
+/// own limit is six times more.
+const CLIENT_BUFFER: usize = 64 * 1024;
+
+/// How long a client's connection may stay at HTTP, in timeouts of a head: one for the head, the others for the connect
+/// callback and for requests that are no handshakes.
+const HTTP_TIMEOUTS: u32 = 3;
+
 /// A bound address that serves HTTP/1.1.
 ///
 /// The accept loop is our own, for the deadline: a client that has not sent its whole request head in time is cut, and
@@ -140,7 +148,7 @@ impl Server {
         if stream.set_nodelay(true).is_ok() {
             let head_timeout = self.head_timeout;
             let prepare = move |request: &mut Request<Incoming>| insert_peer(request, peer);
-            self.serve_http(stream, head_timeout, prepare).await;
+            self.serve_http(stream, http1(head_timeout), None, prepare).await;
         }
     }
 
@@ -157,7 +165,10 @@ impl Server {
         };
         let head_timeout = self.head_timeout;
         let deadline = Instant::now() + head_timeout;
-        let Some(tls) = &front.tls else { return self.serve_http(stream, head_timeout, prepare).await };
+        let until = Some(deadline + head_timeout * (HTTP_TIMEOUTS - 1));
+        let Some(tls) = &front.tls else {
+            return self.serve_http(stream, client_http1(head_timeout), until, prepare).await;
+        };
         let shaken = tokio::select! {
             () = self.tasks.stopped() => return,
             shaken = timeout_at(deadline, tls.acceptor().accept(stream)) => shaken,
@@ -166,7 +177,7 @@ impl Server {
             Ok(Ok(stream)) => {
                 // One deadline for both handshakes.
                 let rest = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-                self.serve_http(Box::new(stream), rest, prepare).await;
+                self.serve_http(Box::new(stream), client_http1(rest), until, prepare).await;
             }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a TLS handshake failed");
@@ -176,31 +187,59 @@ impl Server {
         }
     }
 
-    /// Serves the requests of one connection, until one of them takes it over.
-    async fn serve_http<S>(self, stream: S, head_timeout: Duration, prepare: impl Fn(&mut Request<Incoming>))
-    where
+    /// Serves the requests of one connection, until one of them takes it over or the time `until` has come: then the one
+    /// under way is answered, if its client reads, and no other.
+    async fn serve_http<S>(
+        self,
+        stream: S,
+        http: http1::Builder,
+        until: Option<Instant>,
+        prepare: impl Fn(&mut Request<Incoming>),
+    ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { routes, tasks, .. } = self;
+        let Self { routes, head_timeout, tasks } = self;
         let service = service_fn(move |mut request: Request<Incoming>| {
             prepare(&mut request);
             routes.clone().call(request.map(Body::new))
         });
-        let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
-        let mut stopped = pin!(tasks.stopped());
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        let over = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
         let served = tokio::select! {
             served = &mut connection => served,
-            () = &mut stopped => {
+            () = tasks.stopped() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
+            }
+            () = over => {
+                connection.as_mut().graceful_shutdown();
+                let Ok(served) = timeout_at(Instant::now() + head_timeout, connection).await else {
+                    return tracing::debug!("a client that stayed at HTTP was cut");
+                };
+                served
             }
         };
         if let Err(error) = served {
             tracing::debug!(%error, "an HTTP connection failed");
         }
     }
+}
+
+fn http1(head_timeout: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    builder
+}
+
+fn client_http1(head_timeout: Duration) -> http1::Builder {
+    let mut builder = http1(head_timeout);
+    builder.max_buf_size(CLIENT_BUFFER);
+    builder
 }
 
 fn insert_peer(request: &mut Request<Incoming>, peer: SocketAddr) {

@@ -47,6 +47,56 @@ async fn what_is_no_http_is_refused_and_closed() {
     room.ends_unharmed().await;
 }
 
+/// Requests that are no handshakes: who sends one after the other, and who sends many and reads no answer, would else hold
+/// a connection and its buffers for ever.
+#[tokio::test]
+async fn who_stays_at_http_is_cut() {
+    const TIMEOUT: Duration = Duration::from_millis(300);
+    const REQUEST: &[u8] = b"GET /nothing HTTP/1.1\r\nhost: gateway.test\r\n\r\n";
+    let room = Room::with_config("[limits]\nhandshake_timeout = \"300ms\"\n").await;
+    let mut open = RawSocket::connect(room.gateway.public(), V2).await;
+    let busy = async {
+        let mut stream = TcpStream::connect(room.gateway.public()).await.unwrap();
+        let (begin, mut answer) = (Instant::now(), [0; 1024]);
+        // Each is answered before the next is sent, so that no head is late.
+        while stream.write_all(REQUEST).await.is_ok() && matches!(stream.read(&mut answer).await, Ok(1..)) {
+            tokio::time::sleep(TIMEOUT / 10).await;
+        }
+        begin.elapsed()
+    };
+    let deaf = async {
+        let mut stream = TcpStream::connect(room.gateway.public()).await.unwrap();
+        let begin = Instant::now();
+        let many = REQUEST.repeat(1000);
+        while stream.write_all(&many).await.is_ok() {}
+        begin.elapsed()
+    };
+    let (busy, deaf) = timeout(PATIENCE, async { tokio::join!(busy, deaf) }).await.expect("not cut");
+    assert!(busy >= 2 * TIMEOUT && deaf >= 2 * TIMEOUT, "{busy:?} {deaf:?}");
+    // An open WebSocket does not speak HTTP any more: it stays.
+    open.send(&frame(TEXT, b"[null,\"1\",\"phoenix\",\"heartbeat\",{}]")).await;
+    assert!(matches!(open.next().await, RawFrame::Text(_)));
+    drop(open);
+    room.ends_unharmed().await;
+}
+
+#[tokio::test]
+async fn the_head_of_a_handshake_has_a_limit() {
+    let room = Room::new().await;
+    for (len, status) in [(30_000, "HTTP/1.1 101"), (400_000, "HTTP/1.1 431")] {
+        let mut stream = TcpStream::connect(room.gateway.public()).await.unwrap();
+        let request = Handshake::to(V2).header("x-long", &"y".repeat(len)).request();
+        // It may be cut while it is being sent.
+        let _cut = stream.write_all(request.as_bytes()).await;
+        let mut answer = [0; 12];
+        match timeout(PATIENCE, stream.read_exact(&mut answer)).await.expect("no answer") {
+            Ok(_) => assert_eq!(String::from_utf8_lossy(&answer), status, "{len}"),
+            Err(reset) => assert!(len > 64 * 1024, "{len}: {reset}"),
+        }
+    }
+    room.ends_unharmed().await;
+}
+
 #[tokio::test]
 async fn a_handshake_that_does_not_end_is_cut_after_its_timeout() {
     const TIMEOUT: Duration = Duration::from_millis(300);
