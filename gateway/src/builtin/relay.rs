@@ -43,6 +43,18 @@ impl Rules {
         let (client_events, to, presence) = (channel.client_events.clone(), channel.broadcast_to, channel.presence);
         Self { join: channel.join, client_events, to, presence, closed: false }
     }
+
+    /// What the client of a channel may do now.
+    fn rights(&self, cx: &Context) -> Rights {
+        permit(self.join, cx.client(), cx.topic())
+    }
+
+    /// Whether its pushes may reach anybody. A renewal that took the right to join away ends the channel after what it
+    /// has already sent: none of that may pass any more.
+    pub(super) fn lets_speak(&self, cx: &Context) -> bool {
+        let rights = self.rights(cx);
+        rights.join && rights.broadcast
+    }
 }
 
 /// Broadcasts what its client pushes, and answers when it is done; shows its client to the others and them to it
@@ -62,21 +74,17 @@ impl Relay {
         Self { rules, attendance: attendance.map(Box::new) }
     }
 
-    fn rights(&self, cx: &Context) -> Rights {
-        permit(self.rules.join, cx.client(), cx.topic())
-    }
-
     fn push(&self, event: &str, payload: Payload, cx: &mut Context) -> Outcome {
         if event == PRESENCE {
             return match &self.attendance {
-                Some(_) if !self.rights(cx).presence => refuse(Reason::Forbidden),
+                Some(_) if !self.rules.rights(cx).presence => refuse(Reason::Forbidden),
                 Some(attendance) => attendance.change(&payload, cx),
                 None => refuse(Reason::PresenceDisabled),
             };
         }
         // A client that could send the protocol's own events could close the channels of all others.
         let relayed = !is_reserved_event(event) && self.rules.client_events.allows(event);
-        if !relayed || !self.rights(cx).broadcast {
+        if !relayed || !self.rules.lets_speak(cx) {
             return refuse(Reason::Forbidden);
         }
         if !payload.is_object_or_binary() {
@@ -102,7 +110,7 @@ impl Relay {
     }
 
     fn after_join(&mut self, cx: &mut Context) -> HandlerResult {
-        let may_be_shown = self.rights(cx).presence;
+        let may_be_shown = self.rules.rights(cx).presence;
         if let Some(attendance) = self.attendance.as_mut().filter(|_| may_be_shown) {
             attendance.begin(cx)?;
         }
@@ -111,7 +119,7 @@ impl Relay {
 
     /// The client has another token: it may have lost its place here, or among those who are shown.
     fn renewed(&self, cx: &mut Context) -> Outcome {
-        let rights = self.rights(cx);
+        let rights = self.rules.rights(cx);
         if !rights.join {
             return Outcome::Stop(None);
         }
@@ -126,7 +134,7 @@ impl Instance for Relay {
     fn join(mut self: Box<Self>, params: Payload, mut cx: Box<Context>) -> JoinStep {
         let refusal = match self.rules.closed {
             true => Some(Reason::Forbidden),
-            false => (!self.rights(&cx).join).then_some(Reason::Unauthorized),
+            false => (!self.rules.rights(&cx).join).then_some(Reason::Unauthorized),
         };
         if let Some(reason) = refusal {
             let result = Err(JoinError::Refused(reason.payload()));

@@ -138,6 +138,9 @@ impl Webhook {
     }
 
     async fn decided(&mut self, event: &str, payload: &Payload, came: Instant, cx: &Context) -> Outcome {
+        if !self.pattern.relay.lets_speak(cx) {
+            return error(Reason::Forbidden);
+        }
         if matches!(payload, Payload::Binary(_)) {
             return error(Reason::BinaryNotSupported);
         }

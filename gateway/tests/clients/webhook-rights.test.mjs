@@ -1,0 +1,61 @@
+// What a client may not do behind a back end's back: each test would pass on to others what it has no right to.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { test } from "node:test";
+
+import { Backend, gatewayWith } from "./support/backend.mjs";
+import { Client } from "./support/client.mjs";
+
+const KEY = "fedcba9876543210fedcba9876543210";
+const FORBIDDEN = { status: "error", response: { reason: "forbidden" } };
+
+/** A token of a user with these grants, good for ten minutes. */
+function tokenOf(sub, channels) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = { sub, channels, exp: Math.floor(Date.now() / 1000) + 600 };
+  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
+  return `${signed}.${createHmac("sha256", KEY).update(signed).digest("base64url")}`;
+}
+
+/** A gateway whose topics `team:*` need a grant, with a back end that decides all events there. */
+async function withGrants(t) {
+  const backend = await Backend.start(t);
+  const webhook = `{ url = "${backend.url}", secret = "env:WEBHOOK_SECRET" }`;
+  const gateway = await gatewayWith(t, backend, {
+    top: `[auth]\nhs256_secret = "${KEY}"\n`,
+    channel: `[[channel]]\ntopic = "team:*"\njoin = "granted"\nwebhook = ${webhook}`,
+  });
+  return { backend, gateway };
+}
+
+test("who may not broadcast does not reach the back end either", async (t) => {
+  const { backend, gateway } = await withGrants(t);
+  const join = (sub, may) => Client.connect(t, gateway, { params: { token: tokenOf(sub, [{ topic: "team:*", may }]) } });
+  const [reader, writer] = [await join("bob", ["join"]), await join("alice", ["join", "broadcast"])];
+  const [his, hers] = [await reader.join("team:1"), await writer.join("team:1")];
+  assert.deepEqual(await his.push("say", { n: 1 }), FORBIDDEN);
+  assert.equal((await hers.push("say", { n: 2 })).status, "ok");
+  assert.deepEqual(backend.bodies("event").map(({ payload }) => payload.n), [2]);
+});
+
+test("a renewal that takes the right away holds for what already waits", async (t) => {
+  const { backend, gateway } = await withGrants(t);
+  for (const [topic, may] of [["team:1", ["join"]], ["team:2", ["broadcast"]]]) {
+    const client = await Client.connect(t, gateway, { params: { token: tokenOf("bob", ["team:*"]) } });
+    const [room, other] = [await client.join(topic), await client.join("plain")];
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    backend.answer = async () => (await held, { ok: {} });
+    const first = room.push("say", { topic, n: 1 });
+    await backend.got("the first event", ({ payload }) => payload?.topic === topic);
+    const second = room.push("say", { topic, n: 2 });
+    // By another topic, so that it overtakes what waits behind the back end.
+    const renewal = { access_token: tokenOf("bob", [{ topic: "team:*", may }]) };
+    assert.equal((await other.push("access_token", renewal)).status, "ok");
+    release();
+    assert.equal((await first).status, "ok");
+    assert.deepEqual(await second, FORBIDDEN, topic);
+  }
+  assert.deepEqual(backend.bodies("event").map(({ payload }) => payload.n), [1, 1]);
+});
