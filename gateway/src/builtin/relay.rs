@@ -14,15 +14,15 @@ use crate::wire::{Payload, Reason, is_reserved_event};
 /// The event by which a client changes its own presence.
 pub(super) const PRESENCE: &str = "presence";
 
-/// The channels of the configuration: each pattern is a relay. One with a webhook lets nobody in, for nobody is here who
-/// could ask its back end; [`crate::Builder::mount_configured`] serves those too.
+/// The channels of the configuration: each pattern is a relay. One with a webhook, or whose `join` asks for one, lets
+/// nobody in, for nobody is here who could ask its back end; [`crate::Builder::mount_configured`] serves those too.
 pub fn relay_routes(channels: &[config::Channel]) -> Router {
     channels.iter().fold(Router::new(), relay_route)
 }
 
 pub(super) fn relay_route(router: Router, channel: &config::Channel) -> Router {
     let mut rules = Rules::of(channel);
-    rules.closed = channel.webhook.is_some();
+    rules.closed = channel.webhook.is_some() || channel.join == Join::Webhook;
     let rules = Arc::new(rules);
     let factory = move || Box::new(Relay::new(Arc::clone(&rules), None)) as Box<dyn Instance>;
     router.instance(channel.topic.clone(), factory)
