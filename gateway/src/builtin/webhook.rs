@@ -100,7 +100,7 @@ impl Webhook {
             Ok(answer) => answer,
             // It may have let the client in all the same.
             Err(CallError::Timeout) => return Err(refused(Reason::Timeout)),
-            Err(CallError::Broken) => return Err(JoinError::Unavailable),
+            Err(CallError::Broken | CallError::Invalid(_)) => return Err(JoinError::Unavailable),
             Err(_) => {
                 visit.refused();
                 return Err(JoinError::Unavailable);

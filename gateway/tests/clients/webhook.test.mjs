@@ -258,6 +258,10 @@ describe("events", () => {
     }
     assert.deepEqual(room.events.entries, []);
     assert.equal(room.channel.state, "joined");
+    // The back end may believe that those joins came about.
+    const last = backend.bodies("join").at(-1).join_id;
+    await backend.got("the leave of the last of them", ({ type, join_id }) => type === "leave" && join_id === last);
+    assert.ok(backend.bodies("leave").every(({ topic, reason }) => topic === "hook:2" && reason === "aborted"));
   });
 });
 
