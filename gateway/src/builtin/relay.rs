@@ -9,7 +9,7 @@ use crate::channel::{
     Router, Step,
 };
 use crate::config::{self, ClientEvents, Join, Recipients};
-use crate::wire::{Payload, Reason, is_reserved_event};
+use crate::wire::{Payload, Reason, is_closed_to_clients};
 
 /// The event by which a client changes its own presence.
 pub(super) const PRESENCE: &str = "presence";
@@ -83,7 +83,7 @@ impl Relay {
             };
         }
         // A client that could send the protocol's own events could close the channels of all others.
-        let relayed = !is_reserved_event(event) && self.rules.client_events.allows(event);
+        let relayed = !is_closed_to_clients(event) && self.rules.client_events.allows(event);
         if !relayed || !self.rules.lets_speak(cx) {
             return refuse(Reason::Forbidden);
         }

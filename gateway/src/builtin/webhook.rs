@@ -14,7 +14,7 @@ use crate::config::{self, ClientEvents, Join};
 use crate::presence::Meta;
 use crate::pubsub::PublishError;
 use crate::webhooks::{Answer, CallError, Hook, Shown, Spoken, Verdict, Webhooks};
-use crate::wire::{Payload, Reason, is_reserved_event};
+use crate::wire::{Payload, Reason, is_closed_to_clients};
 
 /// The channels of the configuration: relays, those with a webhook behind their back end.
 pub(crate) fn configured_routes(channels: &[config::Channel], webhooks: &Webhooks) -> Router {
@@ -69,7 +69,7 @@ impl Webhook {
 
     /// Whether the back end decides about an event.
     fn decides(&self, event: &str) -> bool {
-        let is_ours = is_reserved_event(event) || event == PRESENCE || event == ACCESS_TOKEN;
+        let is_ours = is_closed_to_clients(event) || event == PRESENCE || event == ACCESS_TOKEN;
         !is_ours && self.pattern.events.allows(event)
     }
 

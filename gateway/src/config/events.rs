@@ -41,7 +41,8 @@ pub(super) fn check_event(text: &str) -> Result<String, String> {
     if text != "*" && text.contains('*') {
         return Err(format!("has the entry {text:?}, but * stands only alone, for all events"));
     }
-    if text.starts_with("phx_") || text.starts_with("presence_") || text == "disconnect" {
+    // As `wire::is_closed_to_clients` says.
+    if text.starts_with("phx_") || text.starts_with("presence_") || matches!(text, "disconnect" | "token_expiring") {
         return Err(format!("has the entry {text:?}, which clients can never broadcast"));
     }
     Ok(text.to_owned())

@@ -27,4 +27,5 @@ pub use payload::{Payload, PayloadError};
 pub use reason::Reason;
 pub use reference::Ref;
 pub use reserved::is_reserved_event;
+pub(crate) use reserved::{TOKEN_EXPIRING, is_closed_to_clients};
 pub use vsn::{UnsupportedVsn, Vsn};

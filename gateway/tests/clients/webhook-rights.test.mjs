@@ -59,3 +59,13 @@ test("a renewal that takes the right away holds for what already waits", async (
   }
   assert.deepEqual(backend.bodies("event").map(({ payload }) => payload.n), [1, 1]);
 });
+
+test("what only the gateway says is not decided by the back end", async (t) => {
+  const { backend, gateway } = await withGrants(t);
+  const client = await Client.connect(t, gateway, { params: { token: tokenOf("bob", ["team:*"]) } });
+  for (const topic of ["hook:1", "team:1"]) {
+    const room = await client.join(topic);
+    assert.deepEqual(await room.push("token_expiring", { expires_in: 1 }), FORBIDDEN, topic);
+  }
+  assert.deepEqual(backend.bodies("event"), []);
+});

@@ -191,3 +191,16 @@ async fn a_token_is_never_relayed() {
     alice.send(json!(["1", "3", "room:1", "next", {}])).await;
     assert_eq!(bob.next().await, json!([null, null, "room:1", "next", {}]));
 }
+
+/// A client that could say it would make all others of the topic fetch tokens.
+#[tokio::test]
+async fn no_client_can_tell_others_that_their_tokens_end() {
+    let gateway = TestGateway::relay().await;
+    let (mut alice, mut bob) = (gateway.connect().await, gateway.connect().await);
+    alice.join("1", "room:1").await;
+    bob.join("1", "room:1").await;
+    alice.send(json!(["1", "2", "room:1", "token_expiring", { "expires_in": 1 }])).await;
+    assert_eq!(alice.next().await[4], error("forbidden"));
+    alice.send(json!(["1", "3", "room:1", "next", {}])).await;
+    assert_eq!(bob.next().await, json!([null, null, "room:1", "next", {}]));
+}

@@ -6,16 +6,13 @@ use serde_json::json;
 
 use super::Slot;
 use crate::pubsub::Publication;
-use crate::wire::{Name, Outgoing, Payload, Ref};
+use crate::wire::{Name, Outgoing, Payload, Ref, TOKEN_EXPIRING};
 
 use super::super::client::Mail;
 use super::super::env::Env;
 use super::super::expiry::Renewed;
 use super::super::handle;
 use super::super::outcome::{Info, Reply};
-
-/// What a client gets on each topic before its connection ends.
-const TOKEN_EXPIRING: &str = "token_expiring";
 
 impl Slot {
     pub(super) fn reply(&mut self, reference: Option<Ref>, waits_for: Option<Publication>, reply: Reply, env: &Env) {

@@ -154,6 +154,7 @@ fn bad_values_name_the_key_the_line_and_what_is_expected() {
         ("[[channel]]\nbroadcast_to = \"some\"", "`channel[0].broadcast_to` must be \"all\" or \"others\""),
         ("[[channel]]\nclient_events = [\"a*\"]", "* stands only alone"),
         ("[[channel]]\nclient_events = [\"presence_diff\"]", "which clients can never broadcast"),
+        ("[[channel]]\nclient_events = [\"token_expiring\"]", "which clients can never broadcast"),
     ] {
         let found = message(Mode::Dev, text);
         assert!(found.contains(expected), "{text:?}\n  says     {found}\n  expected {expected}");
