@@ -20,6 +20,8 @@ pub(super) struct Attendance {
     key: Box<str>,
     /// What the join brought, until it is tracked.
     meta: Meta,
+    /// What the back end says of the client: it stands whatever the client says of itself.
+    decided: Meta,
 }
 
 /// What a client asks with the event `presence`.
@@ -57,18 +59,19 @@ impl Attendance {
             Some(Value::Object(meta)) => meta,
             _ => Meta::new(),
         };
-        Self::given(&key, meta)
+        Self::given(&key, meta, Meta::new())
     }
 
-    /// As somebody else than the client has decided. Too large: none.
-    pub(super) fn given(key: &str, meta: Meta) -> Option<Self> {
-        let small = presence::fits(key, &stamped(meta.clone(), None));
-        small.then(|| Self { key: key.into(), meta })
+    /// Under a key that was found for the client, with its own meta and what a back end has decided about it. Too large:
+    /// none.
+    pub(super) fn given(key: &str, meta: Meta, decided: Meta) -> Option<Self> {
+        let small = presence::fits(key, &stamped(meta.clone(), &decided, None));
+        small.then(|| Self { key: key.into(), meta, decided })
     }
 
     /// Tracks the client, who has got the state by now.
     pub(super) fn begin(&mut self, cx: &mut Context) -> Result<(), PresenceError> {
-        let meta = stamped(std::mem::take(&mut self.meta), None);
+        let meta = stamped(std::mem::take(&mut self.meta), &self.decided, None);
         cx.presence().track_now(&self.key, meta).map(drop)
     }
 
@@ -88,19 +91,21 @@ impl Attendance {
 
     fn perform(&self, operation: Operation, meta: Meta, cx: &mut Context) -> Result<(), Reason> {
         let mut presence = cx.presence();
-        let key = &*self.key;
+        let (key, decided) = (&*self.key, &self.decided);
         let outcome = match operation {
             Operation::Untrack => {
                 presence.untrack(key);
                 return Ok(());
             }
-            Operation::Update => presence.update_with(key, |old| stamped(meta, old.get(ONLINE_AT))),
-            Operation::Track => match presence.update_with(key, |old| stamped(meta.clone(), old.get(ONLINE_AT))) {
-                Err(TrackError::Refused(PresenceError::NotTracked)) => {
-                    presence.track_now(key, stamped(meta, None)).map_err(TrackError::from)
+            Operation::Update => presence.update_with(key, |old| stamped(meta, decided, old.get(ONLINE_AT))),
+            Operation::Track => {
+                match presence.update_with(key, |old| stamped(meta.clone(), decided, old.get(ONLINE_AT))) {
+                    Err(TrackError::Refused(PresenceError::NotTracked)) => {
+                        presence.track_now(key, stamped(meta, decided, None)).map_err(TrackError::from)
+                    }
+                    outcome => outcome,
                 }
-                outcome => outcome,
-            },
+            }
         };
         match outcome {
             Ok(_) => Ok(()),
@@ -128,8 +133,9 @@ fn read(payload: &Payload) -> Result<(Operation, Meta), Reason> {
     Ok((operation, serde_json::from_str(meta.get()).map_err(|_| Reason::InvalidPayload)?))
 }
 
-/// A meta with its time: the given one, else now.
-fn stamped(mut meta: Meta, since: Option<&Value>) -> Meta {
+/// A client's meta with what its back end says instead, and its time: the given one, else now.
+fn stamped(mut meta: Meta, decided: &Meta, since: Option<&Value>) -> Meta {
+    meta.extend(decided.iter().map(|(name, value)| (name.clone(), value.clone())));
     let since = since.cloned().unwrap_or_else(|| unix_seconds().to_string().into());
     meta.insert(ONLINE_AT.to_owned(), since);
     meta

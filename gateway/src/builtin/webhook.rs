@@ -259,7 +259,10 @@ fn attendance(shown: Option<Shown>, params: &Payload, cx: &Context) -> Option<At
         Some(Value::Object(meta)) => meta,
         _ => Meta::new(),
     };
-    Attendance::given(&key, meta.unwrap_or_else(own))
+    match meta {
+        Some(decided) => Attendance::given(&key, Meta::new(), decided),
+        None => Attendance::given(&key, own(), Meta::new()),
+    }
 }
 
 /// The reply to a join: the back end's, with what the gateway itself has to say.

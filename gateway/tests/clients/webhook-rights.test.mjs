@@ -69,3 +69,26 @@ test("what only the gateway says is not decided by the back end", async (t) => {
   }
   assert.deepEqual(backend.bodies("event"), []);
 });
+
+test("what the back end says of a client stays, whatever the client says of itself", async (t) => {
+  const backend = await Backend.start(t);
+  const gateway = await gatewayWith(t, backend, { channel: "presence = true" });
+  backend.answer = () => ({ ok: {}, presence: { key: "bob", meta: { role: "member", team: { id: 1 } } } });
+  const room = await (await Client.connect(t, gateway)).join("hook:1", { meta: { role: "admin", color: "red" } });
+  const shown = (what, matches) =>
+    room.presences.first(what, ({ payload }) => payload.joins?.bob && matches(payload.joins.bob.metas[0]));
+  await shown("the back end's meta alone", (meta) => meta.role === "member" && !("color" in meta));
+  for (const [event, color] of [["update", "blue"], ["track", "green"]]) {
+    const payload = { color, role: "admin", team: { id: 2 }, online_at: "1" };
+    assert.equal((await room.push("presence", { event, payload })).status, "ok");
+    const entry = await shown(event, (meta) => meta.color === color);
+    const [meta] = entry.payload.joins.bob.metas;
+    assert.deepEqual([meta.role, meta.team], ["member", { id: 1 }], event);
+    assert.notEqual(meta.online_at, "1");
+  }
+  // Neither by going and coming back.
+  await room.push("presence", { event: "untrack" });
+  await room.push("presence", { event: "track", payload: { color: "white", role: "admin" } });
+  const entry = await shown("track again", (meta) => meta.color === "white");
+  assert.equal(entry.payload.joins.bob.metas[0].role, "member");
+});
