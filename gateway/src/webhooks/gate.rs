@@ -2,16 +2,21 @@ use parking_lot::Mutex;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
+use uuid::Uuid;
 
 use super::breaker::{Admission, Breaker, Change, Health};
 use super::error::CallError;
 use super::lane::Lane;
 use super::metrics::Metrics;
 use super::request::Kind;
+use super::share::{Place, Shares};
 use super::throttle::Throttle;
 
 /// Joins and events of one back end that are under way, and that may wait.
 const CALLS: (usize, usize) = (64, 1024);
+
+/// Those of one connection that are under way; more of them wait for these, not in front of others.
+const CALLS_OF_ONE: usize = 8;
 
 /// Leaves: apart, so that a pod whose clients all go does not keep others from joining.
 const LEAVES: (usize, usize) = (16, 1024);
@@ -20,6 +25,7 @@ const LEAVES: (usize, usize) = (16, 1024);
 pub(super) struct Gate {
     /// For the log: the URL without its query.
     name: String,
+    shares: Shares,
     calls: Lane,
     leaves: Lane,
     breaker: Mutex<Breaker>,
@@ -32,6 +38,7 @@ pub(super) struct Pass<'a> {
     gate: &'a Gate,
     admission: Option<Admission>,
     _permit: SemaphorePermit<'a>,
+    _place: Option<Place<'a>>,
 }
 
 impl Gate {
@@ -40,6 +47,7 @@ impl Gate {
         name.set_query(None);
         Self {
             name: name.into(),
+            shares: Shares::new(CALLS_OF_ONE),
             calls: Lane::new(CALLS.0, CALLS.1),
             leaves: Lane::new(LEAVES.0, LEAVES.1),
             breaker: Mutex::new(Breaker::new()),
@@ -48,19 +56,19 @@ impl Gate {
         }
     }
 
-    /// Waits for a place. Refuses at once while the back end is left alone, or when too many wait.
-    pub(super) async fn enter(&self, kind: Kind) -> Result<Pass<'_>, CallError> {
+    /// Waits for a place, first among those of the connection. Refuses at once while the back end is left alone, or when too many wait.
+    pub(super) async fn enter(&self, kind: Kind, client: Uuid) -> Result<Pass<'_>, CallError> {
         if self.breaker.lock().is_shut(Instant::now()) {
             return Err(CallError::CircuitOpen);
         }
-        let lane = match kind {
-            Kind::Join | Kind::Event => &self.calls,
-            Kind::Leave => &self.leaves,
+        let (lane, place) = match kind {
+            Kind::Join | Kind::Event => (&self.calls, self.shares.enter(client).await),
+            Kind::Leave => (&self.leaves, None),
         };
         let permit = lane.enter().await.ok_or(CallError::Overloaded)?;
         // It may have been left alone meanwhile.
         let admission = self.breaker.lock().admit(Instant::now()).ok_or(CallError::CircuitOpen)?;
-        Ok(Pass { gate: self, admission: Some(admission), _permit: permit })
+        Ok(Pass { gate: self, admission: Some(admission), _permit: permit, _place: place })
     }
 
     /// Tells the operator of a failed call, not of each.

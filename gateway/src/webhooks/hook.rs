@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
+use uuid::Uuid;
 
 use super::answer::Answer;
 use super::breaker::Health;
@@ -81,7 +82,7 @@ impl Hook {
     async fn call(&self, visitor: &Visitor, message: Message<'_>, deadline: Instant) -> Result<Answer, CallError> {
         let (kind, begun) = (message.kind(), Instant::now());
         let outcome = match message.sign(visitor, unix_seconds(), &self.key) {
-            Some(request) => self.exchange(kind, &request, deadline).await,
+            Some(request) => self.exchange(kind, visitor.socket_uuid, &request, deadline).await,
             // The frames of clients are valid JSON, and binary ones are refused before.
             None => Err(InvalidAnswer::NotAnObject.into()),
         };
@@ -93,11 +94,17 @@ impl Hook {
         outcome
     }
 
-    async fn exchange(&self, kind: Kind, request: &Request, deadline: Instant) -> Result<Bytes, CallError> {
+    async fn exchange(
+        &self,
+        kind: Kind,
+        client: Uuid,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Bytes, CallError> {
         if Instant::now() >= deadline {
             return Err(CallError::Timeout);
         }
-        let pass = timeout_at(deadline, self.gate.enter(kind)).await.unwrap_or(Err(CallError::Timeout))?;
+        let pass = timeout_at(deadline, self.gate.enter(kind, client)).await.unwrap_or(Err(CallError::Timeout))?;
         // What has waited for long leaves the back end little time: that it is late then is not its fault.
         let fair = deadline.duration_since(Instant::now()) >= self.timeout / 2;
         let answered = timeout_at(deadline, self.post(request)).await.unwrap_or(Err(CallError::Timeout));

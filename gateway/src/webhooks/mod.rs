@@ -19,6 +19,7 @@ mod limits;
 mod metrics;
 mod request;
 mod service;
+mod share;
 mod signature;
 mod throttle;
 mod visitor;

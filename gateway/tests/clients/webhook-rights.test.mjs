@@ -92,3 +92,27 @@ test("what the back end says of a client stays, whatever the client says of itse
   const entry = await shown("track again", (meta) => meta.color === "white");
   assert.equal(entry.payload.joins.bob.metas[0].role, "member");
 });
+
+test("a client with many topics leaves the back end to others", async (t) => {
+  const backend = await Backend.start(t);
+  const gateway = await gatewayWith(t, backend, { settings: 'timeout = "5s"' });
+  const [alice, bob] = [await Client.connect(t, gateway), await Client.connect(t, gateway)];
+  const numbers = Array.from({ length: 70 }, (_, n) => n);
+  const hers = await Promise.all(numbers.map((n) => alice.join(`events:${n}`)));
+  const [plain, his] = [await alice.join("plain"), await bob.join("events:0")];
+  const held = [];
+  backend.answer = ({ payload }) => {
+    if (payload.name === "bob") return { ok: {} };
+    return new Promise((resolve) => held.push(() => resolve({ ok: {} })));
+  };
+  const pushes = hers.map((room) => room.push("decided", { name: "alice" }));
+  // The gateway has read them all when it answers what came behind them.
+  await plain.push("new_msg");
+  assert.deepEqual(await his.push("decided", { name: "bob" }, 2_000), { status: "ok", response: {} });
+  assert.ok(held.length <= 8, `${held.length} of hers are under way`);
+  // Hers come in their turn.
+  backend.answer = () => ({ ok: {} });
+  await backend.requests.count("as many as may", 9);
+  for (const release of held) release();
+  for (const push of pushes) assert.equal((await push).status, "ok");
+});
