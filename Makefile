@@ -20,15 +20,15 @@ YAML = $(shell find . \( -name target -o -name node_modules -o -name .git \) -pr
 .PHONY: help run test test-rust test-clients lint bench bench-presence churn autobahn fuzz deps
 
 help:
-	@echo 'make run       start the gateway for development; it prints the address of its page'
-	@echo 'make test      install what the tests need, lint, and run every test'
-	@echo 'make lint      all static checks'
-	@echo 'make bench     measure, with the thresholds of docs/PERFORMANCE.md'
-	@echo 'make churn     $(CHURN_CLIENTS) clients come and go on three pods for $(CHURN_SECONDS) s while pods die; all must agree'
+	@echo 'make run             start the gateway for development; it prints the address of its page'
+	@echo 'make test            install what the tests need, lint, and run every test'
+	@echo 'make lint            all static checks'
+	@echo 'make bench           measure, with the thresholds of docs/PERFORMANCE.md'
+	@echo 'make churn           $(CHURN_CLIENTS) clients come and go on three pods for $(CHURN_SECONDS) s while pods die; all must agree'
 	@echo 'make bench-presence  presence on pods that share a Redis, four minutes'
-	@echo 'make autobahn  the Autobahn suite against the WebSocket codec (needs a Python 2.7)'
-	@echo 'make fuzz      fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
-	@echo 'make deps      only install'
+	@echo 'make autobahn        the Autobahn suite against the WebSocket codec (needs a Python 2.7)'
+	@echo 'make fuzz            fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make deps            only install'
 
 run:
 	cargo run --release --locked --package gateway -- dev $(ARGS)
