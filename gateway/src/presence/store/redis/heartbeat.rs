@@ -184,6 +184,8 @@ impl<E: Events + 'static> Redis<E> {
         }
         if lost {
             tracing::warn!(set_back, "Redis has lost data, or another server took over: presences are told again");
+            // The lease may be among it, and who reads Redis passes over those of nodes without one.
+            self.incoming.renew.notify_one();
             self.lost(set_back);
         }
         Ok(heard + probes.len() as u64)
