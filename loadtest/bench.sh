@@ -20,23 +20,10 @@ stop_gateway() {
 }
 trap 'stop_gateway; rm -rf "$work"' EXIT
 
-# Presence only where it is measured: everywhere else it would be measured too.
-cat >"$work/gateway.toml" <<'TOML'
-[socket]
-check_origin = false
-[[channel]]
-topic = "presence:*"
-join = "open"
-presence = true
-[[channel]]
-topic = "*"
-join = "open"
-TOML
-
 # start_gateway [COMMAND…]: starts a gateway, by way of the command if there is one; sets `gateway` to its process and
 # `address` to its public address.
 start_gateway() {
-    "$@" "$BIN/gateway" serve --config "$work/gateway.toml" --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 --ready-file "$work/ready" \
+    "$@" "$BIN/gateway" serve --config loadtest/bench.toml --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 --ready-file "$work/ready" \
         >"$work/gateway.log" 2>&1 &
     gateway=$!
     for _ in $(seq 200); do

@@ -27,18 +27,6 @@ stop_all() {
 }
 trap 'stop_all; rm -rf "$work"' EXIT
 
-cat >"$work/gateway.toml" <<'TOML'
-[socket]
-check_origin = false
-[[channel]]
-topic = "presence:*"
-join = "open"
-presence = true
-[[channel]]
-topic = "*"
-join = "open"
-TOML
-
 cli() {
     redis-cli -p "$port" "$@"
 }
@@ -61,7 +49,7 @@ start_redis() {
 
 # Starts a pod; adds to `pods`, and to the flags of the load tool, `target`.
 start_pod() {
-    "$BIN/gateway" serve --config "$work/gateway.toml" --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 \
+    "$BIN/gateway" serve --config loadtest/bench.toml --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 \
         --redis-url "redis://127.0.0.1:$port" --ready-file "$work/ready" >"$work/gateway.log" 2>&1 &
     pods+=($!)
     for _ in $(seq 200); do

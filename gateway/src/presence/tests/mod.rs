@@ -3,6 +3,7 @@ mod cluster;
 mod embedded;
 mod grace;
 mod interleavings;
+pub(super) mod nobody;
 mod pod;
 mod pods;
 mod tracker;

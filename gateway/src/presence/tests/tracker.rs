@@ -5,29 +5,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::super::record::{Position, Reading, Record, RecordId, Write, Written};
-use super::super::store::{Events, Memory, Reap, Store, StoreError, Work};
+use super::super::store::{Memory, Reap, Store, StoreError, Work};
 use super::super::tracker::Tracker;
 use super::super::truth::Former;
+use super::nobody::Nobody;
 use super::pod::{meta, soon};
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
 use crate::presence::{Metrics, Node, PhxRef};
 use crate::pubsub::SubscriberId;
-
-/// Hears nothing.
-struct Nobody;
-
-impl Events for Nobody {
-    fn changed(&self, _topic: &str) {}
-
-    fn deaf(&self) {}
-
-    fn beat(&self) {}
-
-    fn lost(&self, _set_back: bool) {}
-
-    fn reborn(&self) {}
-}
 
 /// A store that takes a while to write, and cannot vacate.
 struct Stubborn {

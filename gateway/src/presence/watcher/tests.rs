@@ -3,23 +3,9 @@ use std::sync::Weak;
 use super::*;
 use crate::presence::model::PhxRef;
 use crate::presence::record::{Delta, Record};
-use crate::presence::store::{Events, Memory};
+use crate::presence::store::Memory;
+use crate::presence::tests::nobody::Nobody;
 use crate::pubsub;
-
-/// Hears nothing.
-struct Nobody;
-
-impl Events for Nobody {
-    fn changed(&self, _topic: &str) {}
-
-    fn deaf(&self) {}
-
-    fn beat(&self) {}
-
-    fn lost(&self, _set_back: bool) {}
-
-    fn reborn(&self) {}
-}
 
 struct Fixture {
     watcher: Arc<Watcher>,
