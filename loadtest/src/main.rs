@@ -2,7 +2,7 @@
 //!
 //! Rooms, from the ground up: `websocket` and `client` (bytes and messages), `measure` (figures), `fleet` (many connections
 //! in one thread), `floor` (the least a server can do, to compare with), `cli` (what can be asked), `report` (table, JSON,
-//! checks), `scenario` (what is done and counted). Nothing here knows the gateway.
+//! page, checks, comparison), `scenario` (what is done and counted). Nothing here knows the gateway.
 
 mod cli;
 mod client;
@@ -28,11 +28,20 @@ fn main() -> ExitCode {
         }
     };
     fleet::raise_descriptor_limit();
-    match scenario::run(cli.command) {
+    match run(cli) {
         Ok(passed) => ExitCode::from(u8::from(!passed)),
         Err(error) => {
             report::complain(&error);
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// `Ok(false)` means that a check failed.
+fn run(cli: cli::Cli) -> Result<bool, error::Error> {
+    if let [before, after] = cli.compare.as_slice() {
+        report::say(&report::compare(before, after)?);
+        return Ok(true);
+    }
+    cli.command.map_or(Ok(true), scenario::run)
 }

@@ -193,6 +193,37 @@ fn a_flood_stays_on_this_machine() {
     }
 }
 
+#[test]
+fn two_results_are_compared_and_a_result_is_shown_as_a_page() {
+    let floor = Floor::start(&[]);
+    let file = |name: &str| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let (page, [before, after]) = (file("page.html"), [file("before.json"), file("after.json")]);
+    for json in [&before, &after] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+        let arguments = "fanout --subscribers 5 --rate 100 --duration 100ms --warmup 0s --rounds 1 --quiet --url";
+        command.args(arguments.split(' ')).arg(&floor.url).arg("--json").arg(json).arg("--html").arg(&page);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("all checks held") && html.contains("<polyline") && html.contains("Latency of a delivery"));
+
+    let compare = |before: &PathBuf, after: &PathBuf| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+        command.arg("--compare").args([before, after]).output().unwrap()
+    };
+    let output = compare(&before, &after);
+    assert!(output.status.success(), "{}", text(&output));
+    let table = text(&output);
+    let line = table.lines().find(|line| line.starts_with("takes.0.units")).unwrap();
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["takes.0.units", "60", "60", "="], "{table}");
+    assert!(!table.contains("note:"), "the same was asked on the same machine: {table}");
+
+    let output = compare(&before, &page);
+    assert_eq!(output.status.code(), Some(64), "{}", text(&output));
+    assert!(text(&output).contains("is no result of loadtest"), "{}", text(&output));
+}
+
 /// Runs `idle` with one connection against `address`.
 fn idle_at(address: SocketAddr) -> Output {
     let url = format!("ws://{address}/socket/websocket");

@@ -1,6 +1,8 @@
 //! All commands.
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
 
 use super::flood::FloodArgs;
 use super::scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs};
@@ -10,10 +12,19 @@ use super::scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, 
 /// Exit code: 0 when all is well, 1 when a check failed (each is named), 64 for wrong usage, 69 when the server is not there
 /// or refuses.
 #[derive(Debug, Parser)]
-#[command(name = "loadtest", version)]
+#[command(name = "loadtest", version, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
+    /// Compares two results that --json has written, in place of a run.
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], required = true)]
+    pub(crate) compare: Vec<PathBuf>,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
+}
+
+/// What a scenario does, as its help says.
+pub(crate) fn purpose(scenario: &str) -> String {
+    let cli = Cli::command();
+    cli.find_subcommand(scenario).and_then(|command| command.get_about()).map(ToString::to_string).unwrap_or_default()
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,8 +60,17 @@ mod tests {
     #[test]
     fn pin_without_a_value_takes_the_first_two_cores() {
         let cli = Cli::try_parse_from(["loadtest", "idle", "--pin", "--connections", "5"]).unwrap();
-        let Command::Idle(args) = cli.command else { panic!("another command") };
+        let Some(Command::Idle(args)) = cli.command else { panic!("another command") };
         assert_eq!((args.common.watch.pin, args.spread.connections), (Some(Pin { server: 0, client: 1 }), 5));
+    }
+
+    #[test]
+    fn two_results_are_compared_and_nothing_else_is_done() {
+        let cli = Cli::try_parse_from(["loadtest", "--compare", "a.json", "b.json"]).unwrap();
+        assert!(cli.command.is_none() && cli.compare.len() == 2);
+        assert!(Cli::try_parse_from(["loadtest", "--compare", "a.json"]).is_err());
+        assert!(Cli::try_parse_from(["loadtest"]).is_err());
+        assert!(!purpose("fanout").is_empty());
     }
 
     #[test]

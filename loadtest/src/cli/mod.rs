@@ -6,7 +6,7 @@ mod scenarios;
 mod shared;
 mod values;
 
-pub(crate) use args::{Cli, Command};
+pub(crate) use args::{Cli, Command, purpose};
 pub(crate) use flood::FloodArgs;
 pub(crate) use scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs, Via};
 pub(crate) use shared::{OutputArgs, TargetArgs, WatchArgs};

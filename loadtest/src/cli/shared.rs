@@ -91,6 +91,9 @@ pub(crate) struct OutputArgs {
     /// Writes everything (configuration, machine, figures, checks) to this file as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Writes the report to this file as one page for a browser, with drawings; it needs no other file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Says nothing while it runs.
     #[arg(long)]
     pub(crate) quiet: bool,

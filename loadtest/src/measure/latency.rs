@@ -39,9 +39,23 @@ impl Latency {
             p99_ms: at(0.99),
             p999_ms: at(0.999),
             max_ms: self.histogram.max() as f64 / 1e6,
+            curve: if self.histogram.is_empty() { Vec::new() } else { curve(at).collect() },
         }
     }
 }
+
+/// The latency at shares of the messages that come ever nearer to all of them, in even steps of what is left.
+fn curve(at: impl Fn(f64) -> f64) -> impl Iterator<Item = (f64, f64)> {
+    (0..=STEPS_OF_CURVE).map(move |step| {
+        let share = 1.0 - 10_f64.powf(-f64::from(step) / STEPS_PER_NINE);
+        // What the last step stands for is the slowest of all.
+        if step == STEPS_OF_CURVE { (1.0, at(1.0)) } else { (share, at(share)) }
+    })
+}
+
+/// Down to the slowest of 100,000.
+const STEPS_OF_CURVE: u32 = 40;
+const STEPS_PER_NINE: f64 = 8.0;
 
 /// Quantiles in milliseconds; all zero without a value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,6 +67,8 @@ pub(crate) struct LatencySummary {
     pub(crate) p99_ms: f64,
     pub(crate) p999_ms: f64,
     pub(crate) max_ms: f64,
+    /// Share of the messages, and how long the slowest of them took in milliseconds.
+    pub(crate) curve: Vec<(f64, f64)>,
 }
 
 impl std::fmt::Display for LatencySummary {
@@ -75,6 +91,9 @@ mod tests {
         for (quantile, expected) in [(summary.p50_ms, 500.0), (summary.p99_ms, 990.0), (summary.max_ms, 1000.0)] {
             assert!((quantile - expected).abs() <= expected * 0.002, "{quantile} is not {expected}");
         }
+        assert!(summary.curve.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{:?}", summary.curve);
+        assert_eq!(summary.curve.last().map(|last| last.1), Some(summary.max_ms));
+        assert!(Latency::new().summary().curve.is_empty());
     }
 
     #[test]

@@ -12,11 +12,14 @@ use crate::cli::OutputArgs;
 use crate::error::Error;
 
 impl Report {
-    /// Prints the report, writes the JSON file, and returns whether all checks passed.
+    /// Prints the report, writes the files that were asked for, and returns whether all checks passed.
     pub(crate) fn finish(&self, output: &OutputArgs) -> Result<bool, Error> {
         println!("{}", self.text());
         if let Some(path) = &output.json {
             self.write_json(path)?;
+        }
+        if let Some(path) = &output.html {
+            self.write_html(path)?;
         }
         Ok(self.passed())
     }

@@ -6,24 +6,36 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::machine::Machine;
+use super::plot::Plot;
 use crate::error::Error;
 
 /// Everything that is known at the end of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    scenario: &'static str,
-    tool_version: &'static str,
-    machine: Machine,
-    config: Value,
+    pub(super) scenario: &'static str,
+    pub(super) tool_version: &'static str,
+    pub(super) machine: Machine,
+    pub(super) config: Value,
     figures: Value,
-    notices: Vec<String>,
-    checks: Vec<Check>,
-    #[serde(skip)]
+    pub(super) headlines: Vec<Headline>,
+    pub(super) notices: Vec<String>,
+    pub(super) checks: Vec<Check>,
+    pub(super) plots: Vec<Plot>,
     pub(super) sections: Vec<Section>,
 }
 
+/// One of the few figures that a reader looks for first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Headline {
+    pub(crate) name: String,
+    /// With its unit.
+    pub(crate) value: String,
+    /// What it means, in a few words.
+    pub(crate) meaning: String,
+}
+
 /// A table of the human report; the first row is its head.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Section {
     pub(crate) title: String,
     pub(crate) rows: Vec<Vec<String>>,
@@ -59,8 +71,10 @@ impl Report {
             machine: Machine::this(),
             config: serde_json::to_value(config).unwrap_or_default(),
             figures: Value::Null,
+            headlines: Vec::new(),
             notices: Vec::new(),
             checks: Vec::new(),
+            plots: Vec::new(),
             sections: Vec::new(),
         }
     }
@@ -73,6 +87,21 @@ impl Report {
     /// Adds a table.
     pub(crate) fn section(&mut self, section: Section) {
         self.sections.push(section);
+    }
+
+    /// Adds a figure that readers look for first.
+    pub(crate) fn headline(&mut self, name: &str, value: impl Into<String>, meaning: &str) {
+        self.headlines.push(Headline { name: name.to_owned(), value: value.into(), meaning: meaning.to_owned() });
+    }
+
+    /// Adds a drawing.
+    pub(crate) fn plot(&mut self, plot: Plot) {
+        self.plots.push(plot);
+    }
+
+    /// What the scenario does, as its help says.
+    pub(super) fn purpose(&self) -> String {
+        crate::cli::purpose(self.scenario)
     }
 
     /// Adds a line that the reader must know to judge the figures.
@@ -111,7 +140,12 @@ impl Report {
     /// Writes the JSON file.
     pub(super) fn write_json(&self, path: &Path) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Error::Usage(error.to_string()))?;
-        std::fs::write(path, text + "\n").map_err(Error::io(format!("{} can't be written", path.display())))
+        write(path, &(text + "\n"))
+    }
+
+    /// Writes the page.
+    pub(super) fn write_html(&self, path: &Path) -> Result<(), Error> {
+        write(path, &super::html::page(self))
     }
 
     /// The human report.
@@ -133,8 +167,12 @@ impl Report {
     }
 }
 
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(Error::io(format!("{} can't be written", path.display())))
+}
+
 /// Pads every column to its widest cell.
-fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+pub(super) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();

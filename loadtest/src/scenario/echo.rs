@@ -73,6 +73,13 @@ fn summarize(
         takes,
     };
     report.section(take::table(&figures.takes, "echo"));
+    take::plots(&figures.takes, "round trip").into_iter().for_each(|plot| report.plot(plot));
+    if let Some(cpu) = figures.cpu_us_per_echo {
+        report.headline("CPU per round trip", format!("{:.2} µs", cpu.median), "of the server, median of the rounds");
+    }
+    if let Some(ratio) = figures.ratio_to_floor {
+        report.headline("times the floor", format!("{:.2} ×", ratio.median), "a bare server that only answers is 1");
+    }
     let text = |spread: Option<Spread>| spread.map_or("-".to_owned(), |spread| spread.to_string());
     let mut summary = Section::new("Summary (median of the rounds)");
     summary.row(["CPU per echo, µs", &text(figures.cpu_us_per_echo)]);

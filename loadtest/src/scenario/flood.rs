@@ -91,6 +91,10 @@ fn summarize(
     summary.row(["ratio", &text(p99_ratio)]);
     report.section(summary);
     report.section(outcome_table(&figures.flood));
+    if let Some(ratio) = p99_ratio {
+        let meaning = "how much longer the slowest 1 % of round trips took beside the flood";
+        report.headline("p99 beside the flood", format!("{:.2} ×", ratio.median), meaning);
+    }
     judge_flood(&figures.flood, args, report);
     report.check_at_most("max-p99-ratio", p99_ratio.map(|spread| spread.median), args.max_p99_ratio);
     report.figures(&figures);

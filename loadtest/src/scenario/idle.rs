@@ -10,7 +10,7 @@ use crate::client::TopicPattern;
 use crate::error::Error;
 use crate::fleet::{ConnectionId, Event, Fleet, Handler, ensure_descriptors};
 use crate::measure::{LatencySummary, Settling, resident_bytes};
-use crate::report::{Progress, Report, Section};
+use crate::report::{Plot, Progress, Report, Section, Series};
 
 #[derive(Debug, Serialize)]
 struct Figures {
@@ -58,6 +58,12 @@ pub(super) fn run(args: &IdleArgs) -> Result<bool, Error> {
         lost_connections: args.spread.connections - target.fleet.alive(),
     };
     report.section(section(&figures));
+    if let Some(bytes) = per_connection {
+        let meaning = "resident memory of the server, without the kernel's";
+        report.headline("memory per connection", format!("{:.2} KiB", bytes / 1024.0), meaning);
+    }
+    report.headline("connections", figures.connections.to_string(), "open and joined at once");
+    report.plot(Plot::latencies("Latency of a join", vec![Series::new("server", figures.join_latency.curve.clone())]));
     report.figures(&figures);
     if before.is_none() {
         report.notice("memory is not known; name the server's process with --pid");

@@ -9,7 +9,7 @@ use crate::client::TopicPattern;
 use crate::error::Error;
 use crate::fleet::ensure_descriptors;
 use crate::measure::LatencySummary;
-use crate::report::{Progress, Report, Section};
+use crate::report::{Plot, Progress, Report, Section, Series};
 
 #[derive(Debug, Serialize)]
 struct Figures {
@@ -49,6 +49,10 @@ pub(super) fn run(args: &StormArgs) -> Result<bool, Error> {
         .row(["CPU per connect and join", &cpu])
         .row(["latency from the intended time", &figures.latency.to_string()]);
     report.section(section);
+    if let Some(cpu) = figures.cpu_us_per_join {
+        report.headline("CPU per connect and join", format!("{cpu:.1} µs"), "of the server");
+    }
+    report.plot(Plot::latencies("Connect and join", vec![Series::new("server", figures.latency.curve.clone())]));
     report.figures(&figures);
     if figures.cpu_us_per_join.is_none() {
         report.notice("CPU is not known; name the server's process with --pid");

@@ -1,5 +1,7 @@
 //! One measured stretch of a load, and what several of them show.
 
+mod plots;
+
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -10,6 +12,8 @@ use crate::error::Error;
 use crate::fleet::Handler;
 use crate::measure::{CpuMeter, CpuUse, LatencySummary, Spread};
 use crate::report::{Report, Section};
+
+pub(super) use plots::plots;
 
 /// Before a take a fleet that had to wait for its turn sends the heartbeats that are due, uncounted.
 const CATCH_UP: Duration = Duration::from_millis(300);

@@ -47,6 +47,8 @@ impl Figures {
     /// Puts everything into the report, and checks what was asked.
     pub(super) fn fill(&self, report: &mut Report, args: &FanoutArgs) {
         report.section(take::table(&self.takes, "delivery"));
+        take::plots(&self.takes, "delivery").into_iter().for_each(|plot| report.plot(plot));
+        self.headlines(report);
         report.section(self.summary());
         take::judge(&self.takes, report);
         report.check("deliveries", self.integrity.is_clean(), self.integrity.to_string());
@@ -55,6 +57,28 @@ impl Figures {
         report.check_at_most("max-saturated-ratio", median(self.saturated_ratio), args.max_saturated_ratio);
         report.check_at_least("min-coalescing-gain", self.coalescing_gain, args.min_coalescing_gain);
         report.figures(self);
+    }
+
+    fn headlines(&self, report: &mut Report) {
+        let spreads = [
+            ("CPU per delivery, paced", self.paced, " µs", "messages one at a time"),
+            ("times the floor, paced", self.paced_ratio, " ×", "a bare server that does one write per subscriber is 1"),
+            ("CPU per delivery, saturated", self.saturated, " µs", "several messages at once"),
+            (
+                "times the floor, saturated",
+                self.saturated_ratio,
+                " ×",
+                "a bare server that writes several frames at once is 1",
+            ),
+        ];
+        for (name, spread, unit, meaning) in spreads {
+            if let Some(spread) = spread {
+                report.headline(name, format!("{:.2}{unit}", spread.median), meaning);
+            }
+        }
+        let Integrity { lost, duplicated, reordered } = self.integrity;
+        let faults = (lost + duplicated + reordered).to_string();
+        report.headline("lost, twice or out of order", faults, "of all deliveries, each of which was checked");
     }
 
     fn summary(&self) -> Section {

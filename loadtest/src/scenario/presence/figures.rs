@@ -6,7 +6,7 @@ use super::roster::Faults;
 use super::stretch::Stretch;
 use crate::cli::PresenceArgs;
 use crate::measure::Spread;
-use crate::report::{Report, Section};
+use crate::report::{Axis, Plot, Report, Scale, Section, Series, Shape};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Figures {
@@ -48,6 +48,7 @@ impl Figures {
     /// Puts everything into the report, and checks what was asked.
     pub(super) fn fill(&self, report: &mut Report, args: &PresenceArgs) {
         report.section(self.table());
+        self.picture(report);
         report.section(self.summary());
         self.judge(report, args);
         let median = |spread: Option<Spread>| spread.map(|spread| spread.median);
@@ -123,6 +124,28 @@ impl Figures {
             ]);
         }
         section
+    }
+
+    fn picture(&self, report: &mut Report) {
+        if let Some(seconds) = self.join_seconds {
+            let meaning = "from the first join until every client shows every other";
+            report.headline("all see all", format!("{:.2} s", seconds.median), meaning);
+        }
+        if let Some(cpu) = self.join_cpu_seconds {
+            report.headline("CPU for that", format!("{:.3} s", cpu.median), "of server and Redis");
+        }
+        let of = |what: &'static str| {
+            let stretches = self.stretches.iter().filter(move |stretch| stretch.what == what);
+            Series::new(what, stretches.map(|stretch| (stretch.round as f64, stretch.seconds)))
+        };
+        report.plot(Plot {
+            title: "Until everybody shows the same".to_owned(),
+            note: "One group of bars for each round: all join at once, then all but one leave.".to_owned(),
+            shape: Shape::Bars,
+            x: Axis::new("round", Scale::Linear),
+            y: Axis::new("s", Scale::Linear),
+            series: vec![of("join"), of("leave")],
+        });
     }
 
     fn summary(&self) -> Section {

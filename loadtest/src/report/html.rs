@@ -1,0 +1,162 @@
+//! A report as one page that needs nothing else: tables, checks and drawings.
+
+mod draw;
+
+use std::fmt::{self, Display, Write};
+
+use super::result::{Check, Report, Section};
+
+const STYLE: &str = include_str!("html/style.css");
+
+/// Text in which nothing is markup.
+struct Escaped<'a>(&'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            match character {
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '&' => f.write_str("&amp;")?,
+                '"' => f.write_str("&quot;")?,
+                _ => f.write_char(character)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The whole page.
+pub(super) fn page(report: &Report) -> String {
+    let mut out = String::with_capacity(64 * 1024);
+    // Writing to a string cannot fail.
+    let _ = write_page(&mut out, report);
+    out
+}
+
+fn write_page(out: &mut String, report: &Report) -> fmt::Result {
+    let title = format!("loadtest {}", report.scenario);
+    write!(
+        out,
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width,initial-scale=1\"><title>{}</title><style>{STYLE}</style><body><main>",
+        Escaped(&title)
+    )?;
+    head(out, report)?;
+    headlines(out, report)?;
+    checks(out, &report.checks)?;
+    for notice in &report.notices {
+        write!(out, "<p class=\"notice\">{}</p>", Escaped(notice))?;
+    }
+    out.push_str("<div class=\"plots\">");
+    for plot in &report.plots {
+        draw::figure(out, plot)?;
+    }
+    out.push_str("</div>");
+    for section in &report.sections {
+        table(out, section)?;
+    }
+    foot(out, report)?;
+    out.push_str("</main></body></html>\n");
+    Ok(())
+}
+
+fn head(out: &mut String, report: &Report) -> fmt::Result {
+    let machine = &report.machine;
+    let (word, class) = if report.passed() { ("all checks held", "ok") } else { ("a check failed", "failed") };
+    write!(
+        out,
+        "<header><p class=\"tool\">loadtest {}</p><h1>{} <span class=\"verdict {class}\">{word}</span></h1><p>{}</p>\
+         <p class=\"machine\">{} cores · {} · Linux {} · load average {}</p></header>",
+        Escaped(report.tool_version),
+        Escaped(report.scenario),
+        Escaped(&report.purpose()),
+        machine.cores,
+        Escaped(&machine.cpu),
+        Escaped(&machine.kernel),
+        machine.load_average
+    )
+}
+
+fn headlines(out: &mut String, report: &Report) -> fmt::Result {
+    out.push_str("<dl class=\"headlines\">");
+    for line in &report.headlines {
+        let (name, value, meaning) = (Escaped(&line.name), Escaped(&line.value), Escaped(&line.meaning));
+        write!(out, "<div><dt>{name}</dt><dd><b>{value}</b><span>{meaning}</span></dd></div>")?;
+    }
+    out.push_str("</dl>");
+    Ok(())
+}
+
+fn checks(out: &mut String, checks: &[Check]) -> fmt::Result {
+    if checks.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<h2>Checks</h2><ul class=\"checks\">");
+    for Check { name, passed, detail } in checks {
+        let (class, word) = if *passed { ("ok", "held") } else { ("failed", "FAILED") };
+        write!(out, "<li class=\"{class}\"><b>{word}</b> {}: {}</li>", Escaped(name), Escaped(detail))?;
+    }
+    out.push_str("</ul>");
+    Ok(())
+}
+
+fn table(out: &mut String, section: &Section) -> fmt::Result {
+    write!(out, "<h2>{}</h2><div class=\"scroll\"><table>", Escaped(&section.title))?;
+    for row in &section.rows {
+        out.push_str("<tr>");
+        for cell in row {
+            write!(out, "<td>{}</td>", Escaped(cell))?;
+        }
+        out.push_str("</tr>");
+    }
+    out.push_str("</table></div>");
+    Ok(())
+}
+
+fn foot(out: &mut String, report: &Report) -> fmt::Result {
+    let config = serde_json::to_string_pretty(&report.config).unwrap_or_default();
+    write!(
+        out,
+        "<details><summary>What was asked</summary><pre>{}</pre></details><footer>CPU is that of the server's processes, from the system's clocks; a \
+         ratio compares with a floor that ran in turn on the same cores.</footer>",
+        Escaped(&config)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Axis, Plot, Scale, Series, Shape};
+
+    #[test]
+    fn a_page_holds_everything_and_nothing_in_it_is_markup() {
+        let mut report = Report::new("echo", &serde_json::json!({ "topic": "<script>" }));
+        report.check("max-ratio", false, "1.4, limit \"1.3\" & more");
+        report.notice("<b>quiet</b>");
+        report.headline("ratio", "1.40", "times the floor");
+        let mut section = Section::new("Takes");
+        section.row(["round", "1"]);
+        report.section(section);
+        report.plot(Plot::latencies("Latency", vec![Series::new("server", [(0.0, 1.0), (0.99, 20.0), (1.0, 90.0)])]));
+        let page = page(&report);
+        for expected in
+            ["a check failed", "&lt;script&gt;", "&lt;b&gt;quiet", "&quot;1.3&quot; &amp; more", "<svg", "1.40"]
+        {
+            assert!(page.contains(expected), "{expected} in {page}");
+        }
+        for outside in ["http://", "https://", "<script", "src=", "<link"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_drawing_without_a_point_is_left_out() {
+        let mut report = Report::new("idle", &());
+        let (x, y) = (Axis::new("s", Scale::Linear), Axis::new("MiB", Scale::Linear));
+        let series = vec![Series::new("none", [])];
+        let (title, note) = ("Empty".to_owned(), String::new());
+        report.plot(Plot { title, note, shape: Shape::Lines, x, y, series });
+        assert!(!page(&report).contains("<svg"));
+    }
+}
