@@ -25,6 +25,8 @@ pub(crate) enum Error {
     Process { pid: u32, reason: String },
     #[error("the floor did not start: {0}")]
     Floor(String),
+    #[error("worker {number}: {reason}")]
+    Worker { number: usize, reason: String },
     #[error("{what}: {source}")]
     Io { what: String, source: std::io::Error },
 }

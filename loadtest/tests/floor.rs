@@ -215,8 +215,8 @@ fn two_results_are_compared_and_a_result_is_shown_as_a_page() {
     let output = compare(&before, &after);
     assert!(output.status.success(), "{}", text(&output));
     let table = text(&output);
-    let line = table.lines().find(|line| line.starts_with("takes.0.units")).unwrap();
-    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["takes.0.units", "60", "60", "="], "{table}");
+    let line = table.lines().find(|line| line.starts_with("takes.0.messages")).unwrap();
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["takes.0.messages", "10", "10", "="], "{table}");
     assert!(!table.contains("note:"), "the same was asked on the same machine: {table}");
 
     let output = compare(&before, &page);

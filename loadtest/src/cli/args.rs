@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::flood::FloodArgs;
+use super::population::{MixedArgs, ReconnectArgs, SoakArgs};
 use super::scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs};
 
 /// Measures a server that speaks Phoenix Channels.
@@ -41,6 +42,15 @@ pub(crate) enum Command {
     Presence(PresenceArgs),
     /// Push and reply beside a flood of refused attempts to connect: how much one address can disturb the others.
     Flood(FloodArgs),
+    /// Many connections held for long under steady traffic: loss, order, memory over time, CPU per delivery.
+    Soak(SoakArgs),
+    /// Waves of connections are cut and come back: what they missed, in which order it comes, and how long it takes.
+    Reconnect(ReconnectArgs),
+    /// A chat-like day: topics of all sizes, members that come and go, messages, and events that nobody waits for.
+    Mixed(MixedArgs),
+    /// A process of those above, told what to do by its standard input.
+    #[command(hide = true)]
+    Worker,
     /// Runs the floor: the least a server can do, to compare others with.
     Floor(FloorArgs),
 }

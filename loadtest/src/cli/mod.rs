@@ -2,11 +2,13 @@
 
 mod args;
 mod flood;
+mod population;
 mod scenarios;
 mod shared;
 mod values;
 
 pub(crate) use args::{Cli, Command, purpose};
 pub(crate) use flood::FloodArgs;
+pub(crate) use population::{MixedArgs, PopulationArgs, ReconnectArgs, Sizes, SoakArgs};
 pub(crate) use scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs, Via};
 pub(crate) use shared::{OutputArgs, TargetArgs, WatchArgs};

@@ -37,6 +37,11 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| format!("{text:?} is not a number above zero"))
 }
 
+/// A part of a whole: above 0, at most 1.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    positive(text).ok().filter(|share| *share <= 1.0).ok_or_else(|| format!("{text:?} is not above 0 and at most 1"))
+}
+
 /// JSON, checked here so that a typing error is not taken for a fault of the server.
 pub(super) fn json(text: &str) -> Result<String, String> {
     serde_json::from_str::<serde_json::Value>(text).map(|value| value.to_string()).map_err(|error| error.to_string())
@@ -63,6 +68,6 @@ mod tests {
     fn nonsense_is_refused() {
         assert!(duration("soon").is_err() && duration("3 parsecs").is_err() && duration("-1s").is_err());
         assert!(bytes("3XB").is_err() && bytes("").is_err());
-        assert!(positive("0").is_err() && positive("inf").is_err() && json("{a}").is_err());
+        assert!(positive("0").is_err() && positive("inf").is_err() && share("1.1").is_err() && json("{a}").is_err());
     }
 }

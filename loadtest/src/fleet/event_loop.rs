@@ -109,6 +109,14 @@ impl Fleet {
         Ok(id)
     }
 
+    /// Ends a connection at once, without a word to the server or to the handler.
+    pub(crate) fn cut(&mut self, id: ConnectionId) {
+        if let Some(mut connection) = self.connections.get_mut(id).and_then(Option::take) {
+            let _ = self.poll.registry().deregister(&mut connection.stream);
+            self.alive -= 1;
+        }
+    }
+
     /// Queues a message; it is written at the end of the turn, together with others of the same connection.
     pub(crate) fn send(&mut self, id: ConnectionId, text: &str) {
         if let Some(Some(connection)) = self.connections.get_mut(id) {

@@ -28,6 +28,17 @@ impl Latency {
         self.histogram.saturating_record(latency.as_nanos().min(u128::from(HIGHEST)) as u64);
     }
 
+    /// Adds `count` values of so many nanoseconds.
+    pub(crate) fn add(&mut self, nanos: u64, count: u64) {
+        self.histogram.saturating_record_n(nanos.min(HIGHEST), count);
+    }
+
+    /// The values that occur, in nanoseconds, each with its count: what [`Latency::add`] takes elsewhere.
+    pub(crate) fn buckets(&self) -> Vec<(u64, u64)> {
+        let recorded = self.histogram.iter_recorded();
+        recorded.map(|value| (value.value_iterated_to(), value.count_at_value())).collect()
+    }
+
     /// The usual quantiles.
     pub(crate) fn summary(&self) -> LatencySummary {
         let at = |quantile| self.histogram.value_at_quantile(quantile) as f64 / 1e6;
@@ -94,6 +105,20 @@ mod tests {
         assert!(summary.curve.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{:?}", summary.curve);
         assert_eq!(summary.curve.last().map(|last| last.1), Some(summary.max_ms));
         assert!(Latency::new().summary().curve.is_empty());
+    }
+
+    #[test]
+    fn what_is_added_up_is_as_if_it_had_been_recorded_here() {
+        let (mut whole, mut sum) = (Latency::new(), Latency::new());
+        for part in 0..3 {
+            let mut one = Latency::new();
+            for ms in 1..=100 {
+                one.record(Duration::from_millis(ms * (part + 1)));
+                whole.record(Duration::from_millis(ms * (part + 1)));
+            }
+            one.buckets().into_iter().for_each(|(value, count)| sum.add(value, count));
+        }
+        assert_eq!((sum.summary().count, sum.summary().p99_ms), (300, whole.summary().p99_ms));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one receiver has seen of a series that counts up from 0.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Sequence {
 }
 
 /// The sum over all receivers; all zero is the only good result.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Integrity {
     pub(crate) lost: u64,
     pub(crate) duplicated: u64,
@@ -37,6 +37,17 @@ impl Sequence {
             self.duplicates += 1;
         }
         late
+    }
+
+    /// Nothing before `number` is awaited any more, nor counted as lost.
+    pub(crate) fn resume_at(&mut self, number: u64) {
+        self.missing.clear();
+        self.next = self.next.max(number);
+    }
+
+    /// The number after the highest that came.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
     }
 
     /// The verdict once `sent` numbers have been sent and nothing more is awaited.
@@ -102,6 +113,16 @@ mod tests {
         assert_eq!(verdict(3, &[0, 1, 1, 2, 0]), (0, 2, 0));
         assert_eq!(verdict(3, &[0, 2, 1]), (0, 0, 1));
         assert_eq!(verdict(3, &[0, 2, 1, 1]), (0, 1, 1));
+    }
+
+    #[test]
+    fn what_was_missed_before_a_fresh_start_is_not_lost() {
+        let mut sequence = Sequence::default();
+        sequence.note(0);
+        sequence.resume_at(5);
+        assert!(sequence.note(5) && sequence.next() == 6);
+        assert!(sequence.integrity(6).is_clean());
+        assert_eq!(sequence.integrity(7).lost, 1);
     }
 
     #[test]

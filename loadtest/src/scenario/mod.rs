@@ -4,6 +4,7 @@ mod echo;
 mod fanout;
 mod flood;
 mod idle;
+mod population;
 mod presence;
 mod storm;
 mod take;
@@ -23,6 +24,10 @@ pub(crate) fn run(command: Command) -> Result<bool, Error> {
         Command::Flood(args) => flood::run(&args),
         Command::Storm(args) => storm::run(&args),
         Command::Presence(args) => presence::run(&args),
+        Command::Soak(args) => population::soak(&args),
+        Command::Reconnect(args) => population::reconnect(&args),
+        Command::Mixed(args) => population::mixed(&args),
+        Command::Worker => population::work(),
         Command::Floor(args) => serve_floor(&args),
     }
 }
