@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 SCRIPTS = $(shell grep -rlIE '^\#!.*\b(bash|sh)$$' --exclude-dir=target --exclude-dir=node_modules --exclude-dir=.git .)
 YAML = $(shell find . \( -name target -o -name node_modules -o -name .git \) -prune -o \( -name '*.yml' -o -name '*.yaml' \) -print)
 
-.PHONY: help run test test-rust test-clients lint bench bench-presence churn autobahn fuzz deps
+.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps
 
 help:
 	@echo 'make run             start the gateway for development; it prints the address of its page'
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench           measure, with the thresholds of docs/PERFORMANCE.md'
 	@echo 'make churn           $(CHURN_CLIENTS) clients come and go on three pods for $(CHURN_SECONDS) s while pods die; all must agree'
 	@echo 'make bench-presence  presence on pods that share a Redis, four minutes'
+	@echo 'make fleet           ten pods, 100,000 connections with presence, held for five minutes under traffic'
 	@echo 'make autobahn        the Autobahn suite against the WebSocket codec (needs a Python 2.7)'
 	@echo 'make fuzz            fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make deps            only install'
@@ -70,6 +71,10 @@ churn: deps
 bench-presence:
 	cargo build --release --locked --workspace
 	loadtest/presence.sh
+
+fleet:
+	cargo build --release --locked --workspace
+	loadtest/fleet.sh
 
 autobahn:
 	gateway/tests/autobahn/run.sh
