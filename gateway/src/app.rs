@@ -15,6 +15,7 @@ use crate::channel::{ChannelMetrics, Endpoint};
 use crate::clock::Clock;
 use crate::config::{self, Config, InvalidPattern, TopicPattern};
 use crate::drain::drain;
+use crate::history::Policy;
 use crate::http::{Access, Internal, internal_routes, page_routes};
 use crate::ids::NodeId;
 use crate::lifecycle::{Latch, Readiness, Tasks};
@@ -142,7 +143,7 @@ impl Builder {
         let (tasks, connections, readiness) = (Tasks::new(), Tasks::new(), Readiness::new());
         let socket_metrics = SocketMetrics::register(&metrics)?;
         let registry = Arc::new(Registry::new(socket_metrics.connections.clone()));
-        let pubsub = connect_pubsub(&config, &metrics, &registry, &background, &readiness).await?;
+        let pubsub = connect_pubsub(&config, &metrics, &registry, &background, &readiness, None).await?;
         let presence = connect_presence(&config, &pubsub, &metrics, &background)?;
         hooks.into_iter().for_each(|(pattern, hooks)| presence.add_hooks(pattern, hooks));
         let endpoint = Endpoint::new(pubsub, presence.clone());
@@ -293,6 +294,7 @@ async fn connect_pubsub(
     registry: &Arc<Registry>,
     tasks: &Tasks,
     readiness: &Readiness,
+    policy: Option<Policy>,
 ) -> Result<PubSub, StartError> {
     let registry = Arc::clone(registry);
     let handler: ControlHandler = Arc::new(move |control, age| match control {
@@ -300,8 +302,8 @@ async fn connect_pubsub(
         Control::Disconnect { socket_id } => registry.close_id(&socket_id, age, CloseReason::Disconnected),
     });
     let (node, metrics) = (NodeId::random(), pubsub::Metrics::register(metrics)?);
-    let Some(settings) = redis_settings(config)? else { return Ok(PubSub::memory(node, handler, metrics)) };
-    Ok(PubSub::redis(node, &settings, handler, metrics, tasks, readiness).await?)
+    let Some(settings) = redis_settings(config)? else { return Ok(PubSub::memory(node, handler, metrics, policy)) };
+    Ok(PubSub::redis(node, &settings, handler, metrics, tasks, readiness, policy).await?)
 }
 
 fn connect_presence(
@@ -343,7 +345,7 @@ pub(crate) async fn connect_redis(config: &Config) -> Result<RedisClient, StartE
     let tasks = Tasks::new();
     let metrics = MetricRegistry::new();
     let registry = Arc::new(Registry::new(SocketMetrics::register(&metrics)?.connections));
-    let pubsub = connect_pubsub(config, &metrics, &registry, &tasks, &Readiness::new()).await?;
+    let pubsub = connect_pubsub(config, &metrics, &registry, &tasks, &Readiness::new(), None).await?;
     Ok(RedisClient { pubsub, tasks })
 }
 

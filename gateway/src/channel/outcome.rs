@@ -141,6 +141,7 @@ impl From<PublishError> for Reply {
             PublishError::Unavailable => Reason::Unavailable,
             PublishError::InvalidPayload => Reason::InvalidPayload,
             PublishError::TooLarge => Reason::TooLarge,
+            PublishError::BinaryNotSupported => Reason::BinaryNotSupported,
         };
         Self::error(reason.payload())
     }

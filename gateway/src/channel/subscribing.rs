@@ -33,7 +33,7 @@ pub(super) fn subscriber(cx: &Context, join: Option<&PendingJoin>) -> Subscriber
             let (events, receiver) = (Arc::clone(&join.intercept), cx.receiver(Mail::Out));
             Delivery::Intercepted { vsn, outbox, events, receiver }
         }
-        _ => Delivery::Fastlane { vsn, outbox },
+        _ => Delivery::Fastlane { vsn, outbox, lost: None },
     };
     Subscriber { id: cx.subscriber, delivery }
 }

@@ -47,7 +47,7 @@ impl Connection {
     async fn joined() -> Self {
         let registry = prometheus::Registry::new();
         let metrics = pubsub::Metrics::register(&registry).unwrap();
-        let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), metrics);
+        let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), metrics, None);
         let outbox = Arc::new(Outbox::new(1 << 20, Budget::new(usize::MAX)));
         let tasks = crate::lifecycle::Tasks::new();
         let metrics = crate::presence::Metrics::register(&registry).unwrap();

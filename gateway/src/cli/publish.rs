@@ -27,7 +27,9 @@ pub(super) fn publish(config: &Config, options: &PublishArgs) -> Result<(), Fail
             let publication = redis.pubsub.broadcast_keyed(broadcast, idempotency_key.clone());
             let acceptance = publication.await.map_err(|error| match error {
                 PublishError::Unavailable => Failure::unavailable(error),
-                PublishError::InvalidPayload | PublishError::TooLarge => Failure::Usage(error.to_string()),
+                PublishError::InvalidPayload | PublishError::TooLarge | PublishError::BinaryNotSupported => {
+                    Failure::Usage(error.to_string())
+                }
             })?;
             redis.close().await;
             acceptance == Acceptance::Duplicate

@@ -26,7 +26,9 @@ pub(super) async fn post(
     let keyed = message.is_keyed();
     let acceptance = message.send(endpoint.pubsub()).await.map_err(|error| match error {
         PublishError::Unavailable => Problem::unavailable(),
-        PublishError::InvalidPayload | PublishError::TooLarge => Problem::bad_request(error.to_string()),
+        PublishError::InvalidPayload | PublishError::TooLarge | PublishError::BinaryNotSupported => {
+            Problem::bad_request(error.to_string())
+        }
     })?;
     if keyed {
         let answer = Answer { duplicate: acceptance == Acceptance::Duplicate };

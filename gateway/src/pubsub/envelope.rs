@@ -2,12 +2,14 @@
 //! byte.
 //!
 //! Version 1: `01 | flags | size of node | size of event | sequence, 8 bytes | exclude, 8 bytes if flagged | node | event |
-//! payload`, numbers big-endian. Flags: 1 the payload is binary, 2 a subscriber of the node is excluded.
+//! payload`, numbers big-endian. Flags: 1 the payload is binary, 2 a subscriber of the node is excluded. Flag 4 alone: a
+//! message of a topic with history, see `kept.rs`.
 //! An order to all pods: `01 | 01 | socket id` closes the sockets of that id.
 
 use bytes::Bytes;
 
 use super::backend::{Inbound, Stamp};
+use super::kept;
 use super::message::{Broadcast, Control, SubscriberId};
 use super::metrics::Dropped;
 use crate::ids::NodeId;
@@ -44,17 +46,22 @@ pub(super) fn encode(node: &NodeId, sequence: u64, broadcast: &Broadcast) -> Vec
 /// # Errors
 /// With the reason to drop it.
 pub(super) fn decode<'a>(topic: &'a str, message: &'a Bytes, ours: &NodeId) -> Result<Inbound<'a>, Dropped> {
+    if let Some((kept, envelope)) = kept::split(message) {
+        let inbound = decode_own(topic, message, envelope, ours).ok_or(Dropped::Malformed)?;
+        return Ok(Inbound { kept: Some(kept), ..inbound });
+    }
     match message.first() {
-        Some(&VERSION) => decode_own(topic, message, ours).ok_or(Dropped::Malformed),
+        Some(&VERSION) => decode_own(topic, message, message, ours).ok_or(Dropped::Malformed),
         Some(b'{' | b' ' | b'\t' | b'\r' | b'\n') => super::foreign::decode(topic, message).ok_or(Dropped::Foreign),
         Some(_) => Err(Dropped::Version),
         None => Err(Dropped::Malformed),
     }
 }
 
-fn decode_own<'a>(topic: &'a str, message: &'a Bytes, ours: &NodeId) -> Option<Inbound<'a>> {
-    let (&[_, flags, node, event], rest) = message.split_first_chunk::<4>()?;
-    if flags & !(BINARY | EXCLUDES) != 0 {
+/// `envelope` is a part of `message`.
+fn decode_own<'a>(topic: &'a str, message: &'a Bytes, envelope: &'a [u8], ours: &NodeId) -> Option<Inbound<'a>> {
+    let (&[version, flags, node, event], rest) = envelope.split_first_chunk::<4>()?;
+    if version != VERSION || flags & !(BINARY | EXCLUDES) != 0 {
         return None;
     }
     let (sequence, mut rest) = rest.split_first_chunk::<8>()?;
@@ -78,6 +85,7 @@ fn decode_own<'a>(topic: &'a str, message: &'a Bytes, ours: &NodeId) -> Option<I
         payload,
         exclude: exclude.filter(|_| node == *ours),
         stamp: Some(Stamp { node, sequence: u64::from_be_bytes(*sequence) }),
+        kept: None,
     })
 }
 
@@ -109,6 +117,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::backend::Kept;
     use super::*;
 
     fn broadcast(payload: Payload, exclude: Option<u64>) -> Broadcast {
@@ -143,7 +152,8 @@ mod tests {
         assert_eq!(reason(b"\x02whatever"), Dropped::Version);
         assert_eq!(reason(b"hello"), Dropped::Version);
         assert_eq!(reason(b"{}"), Dropped::Foreign);
-        assert_eq!(reason(b"\x01\x04\0\0\0\0\0\0\0\0\0\x01{}"), Dropped::Malformed, "an unknown flag");
+        assert_eq!(reason(b"\x01\x08\0\0\0\0\0\0\0\0\0\x01{}"), Dropped::Malformed, "an unknown flag");
+        assert_eq!(reason(b"\x01\x04\x01e\0\0\0\0\0\0\0\x01{}"), Dropped::Malformed, "no envelope behind its place");
         assert_eq!(reason(b"\x01\0\0\0\0\0\0\0\0\0\0\x01[]"), Dropped::Malformed, "not an object");
         assert_eq!(reason(b"\x01\0\0\0\0\0\0\0\0\0\0\x01{\xff}"), Dropped::Malformed, "not text");
         assert_eq!(decode_control(b""), Err(Dropped::Malformed));
@@ -175,6 +185,19 @@ mod tests {
             for cut in 0..message.len() {
                 let _ = decode("room:1", &message.slice(..cut), &node);
             }
+        }
+
+        #[test]
+        fn a_kept_one_says_where_it_stands(offset: u64, binary: bool, cut in 0..60_usize) {
+            let node = NodeId::from("nd");
+            let payload = if binary { Payload::Binary(Bytes::from_static(b"raw")) } else { Payload::empty() };
+            let envelope = encode(&node, 7, &broadcast(payload.clone(), None));
+            let message = Bytes::from(kept::join(Kept { epoch: "epoch", offset }, &envelope));
+            let read = decode("t", &message, &node).unwrap();
+            prop_assert_eq!(read.kept, Some(Kept { epoch: "epoch", offset }));
+            prop_assert_eq!(read.payload, payload);
+            prop_assert_eq!(read.stamp.map(|stamp| stamp.sequence), Some(7));
+            let _ = decode("t", &message.slice(..cut.min(message.len())), &node);
         }
 
         #[test]

@@ -12,26 +12,13 @@ use crate::wire::{Outgoing, Payload, Vsn};
 
 /// Hands a message to everybody but the excluded one. How many took it.
 pub(super) fn deliver(subscribers: &Slab<Subscriber>, topic: &Arc<str>, message: &Inbound<'_>) -> usize {
-    let mut forms = Forms { topic, message, packets: [const { None }; Vsn::COUNT], received: None };
-    let mut delivered = 0;
-    for (_, subscriber) in subscribers {
-        if message.exclude == Some(subscriber.id) {
-            continue;
-        }
-        let taken = match &subscriber.delivery {
-            Delivery::Intercepted { events, receiver, .. } if events.iter().any(|event| **event == message.event) => {
-                receiver.receive(forms.received());
-                true
-            }
-            Delivery::Fastlane { vsn, outbox } | Delivery::Intercepted { vsn, outbox, .. } => forms.push(*vsn, outbox),
-            Delivery::Receiver(receiver) => {
-                receiver.receive(forms.received());
-                true
-            }
-        };
-        delivered += usize::from(taken);
-    }
-    delivered
+    let mut forms = Forms::new(topic, message);
+    subscribers.iter().map(|(_, subscriber)| usize::from(forms.hand_to(subscriber))).sum()
+}
+
+/// Hands a message to one subscriber. Whether it took it.
+pub(super) fn deliver_to(subscriber: &Subscriber, topic: &Arc<str>, message: &Inbound<'_>) -> bool {
+    Forms::new(topic, message).hand_to(subscriber)
 }
 
 /// The message in the forms that its subscribers need, each made when the first one needs it.
@@ -43,7 +30,33 @@ struct Forms<'a> {
     received: Option<Arc<Received>>,
 }
 
-impl Forms<'_> {
+impl<'a> Forms<'a> {
+    fn new(topic: &'a Arc<str>, message: &'a Inbound<'a>) -> Self {
+        Self { topic, message, packets: [const { None }; Vsn::COUNT], received: None }
+    }
+
+    /// Whether the subscriber took it.
+    fn hand_to(&mut self, subscriber: &Subscriber) -> bool {
+        if self.message.exclude == Some(subscriber.id) {
+            return false;
+        }
+        match &subscriber.delivery {
+            Delivery::Intercepted { events, receiver, .. }
+                if events.iter().any(|event| **event == self.message.event) =>
+            {
+                receiver.receive(self.received());
+                true
+            }
+            Delivery::Fastlane { vsn, outbox, .. } | Delivery::Intercepted { vsn, outbox, .. } => {
+                self.push(*vsn, outbox)
+            }
+            Delivery::Receiver(receiver) => {
+                receiver.receive(self.received());
+                true
+            }
+        }
+    }
+
     /// Whether the connection took it. One whose queue is full is closed by its own task; one that speaks version 1 is
     /// left out of binary messages (checklist row 166).
     fn push(&mut self, vsn: Vsn, outbox: &Outbox) -> bool {
@@ -55,13 +68,14 @@ impl Forms<'_> {
 
     fn received(&mut self) -> &Arc<Received> {
         self.received.get_or_insert_with(|| {
-            let Inbound { event, payload, .. } = self.message;
+            let Inbound { event, payload, kept, .. } = self.message;
+            let offset = kept.map(|kept| kept.offset);
             // A copy: the receiver may keep it, and a slice would keep the whole read buffer of the connection.
             let payload = match payload {
                 Payload::Json(json) => Payload::Json(Bytes::copy_from_slice(json)),
                 Payload::Binary(bytes) => Payload::Binary(Bytes::copy_from_slice(bytes)),
             };
-            Arc::new(Received { topic: self.topic.clone(), event: (&**event).into(), payload })
+            Arc::new(Received { topic: self.topic.clone(), event: (&**event).into(), payload, offset })
         })
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn decode<'a>(topic: &'a str, message: &'a Bytes) -> Option<Inbound<'
     if !payload.is_object_or_binary() || payload.is_too_deep() {
         return None;
     }
-    Some(Inbound { topic, event, payload, exclude: None, stamp: None })
+    Some(Inbound { topic, event, payload, exclude: None, stamp: None, kept: None })
 }
 
 #[cfg(test)]

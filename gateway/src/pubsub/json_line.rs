@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     fn line(payload: Payload) -> String {
-        Received { topic: "room:1".into(), event: "e".into(), payload }.to_json_line()
+        Received { topic: "room:1".into(), event: "e".into(), payload, offset: None }.to_json_line()
     }
 
     #[test]

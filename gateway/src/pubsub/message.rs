@@ -39,6 +39,8 @@ pub struct Received {
     pub event: Box<str>,
     /// An object or bytes.
     pub payload: Payload,
+    /// Its number, if the topic keeps a history and the message is in it.
+    pub offset: Option<u64>,
 }
 
 /// Server code that looks at messages.
@@ -46,6 +48,20 @@ pub trait Receiver: Send + Sync {
     /// Takes one message. Runs under the topic's lock, so it must neither wait nor call [`super::PubSub`]; a receiver
     /// that cannot keep up deals with that itself (a channel ends).
     fn receive(&self, message: &Arc<Received>);
+
+    /// Of a topic with history: messages before the next one were lost and cannot be had any more, or a new epoch has
+    /// begun. Whether it wants to hear more; if not, it is detached before the next message. Runs under the topic's lock,
+    /// as [`Receiver::receive`].
+    fn lost(&self) -> bool {
+        true
+    }
+}
+
+/// Who is told that a fastlane of a topic with history has ended, since messages were lost and cannot be had any more.
+pub trait Lost: Send + Sync {
+    /// Continuity is lost; nothing more of the topic comes. Runs under the topic's lock, so it must neither wait nor call
+    /// [`super::PubSub`].
+    fn lost(&self);
 }
 
 /// How messages reach a subscriber.
@@ -57,6 +73,8 @@ pub enum Delivery {
         vsn: Vsn,
         /// The connection's queue.
         outbox: Arc<Outbox>,
+        /// Of a topic with history, whoever has to know when continuity is lost; without, it just goes on.
+        lost: Option<Arc<dyn Lost>>,
     },
     /// Some events to the receiver, all others as by the fastlane.
     Intercepted {

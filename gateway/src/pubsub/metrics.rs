@@ -9,6 +9,7 @@ pub struct Metrics {
     redis_reconnects: IntCounter,
     dropped: IntCounterVec,
     duplicates: IntCounter,
+    gaps: IntCounterVec,
 }
 
 /// Why a message that came was not delivered.
@@ -22,6 +23,26 @@ pub(super) enum Dropped {
     Malformed,
     /// It came before.
     Duplicate,
+    /// It did not come by the history of its topic.
+    Raw,
+}
+
+/// What became of messages that a pod had missed of a topic with history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// They were read from the history and delivered in order.
+    Filled,
+    /// They cannot be had any more: subscribers were told.
+    Lost,
+}
+
+impl Gap {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Filled => "filled",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 impl Dropped {
@@ -31,6 +52,7 @@ impl Dropped {
             Self::Version => "version",
             Self::Malformed => "malformed",
             Self::Duplicate => "duplicate",
+            Self::Raw => "raw",
         }
     }
 }
@@ -68,9 +90,19 @@ impl Metrics {
                 "gateway_idempotent_duplicates_total",
                 "Broadcasts asked of this pod whose idempotency key was known, and which were not sent again",
             )?,
+            gaps: IntCounterVec::new(
+                Opts::new(
+                    "gateway_history_gaps_total",
+                    "Gaps in the live messages of topics with history that this pod noticed, by what became of them",
+                ),
+                &["result"],
+            )?,
         };
-        for reason in [Dropped::Foreign, Dropped::Version, Dropped::Malformed, Dropped::Duplicate] {
+        for reason in [Dropped::Foreign, Dropped::Version, Dropped::Malformed, Dropped::Duplicate, Dropped::Raw] {
             metrics.dropped.with_label_values(&[reason.label()]);
+        }
+        for gap in [Gap::Filled, Gap::Lost] {
+            metrics.gaps.with_label_values(&[gap.label()]);
         }
         registry.register(Box::new(metrics.delivered.clone()))?;
         registry.register(Box::new(metrics.broadcast_seconds.clone()))?;
@@ -78,6 +110,7 @@ impl Metrics {
         registry.register(Box::new(metrics.redis_reconnects.clone()))?;
         registry.register(Box::new(metrics.dropped.clone()))?;
         registry.register(Box::new(metrics.duplicates.clone()))?;
+        registry.register(Box::new(metrics.gaps.clone()))?;
         Ok(metrics)
     }
 
@@ -99,6 +132,10 @@ impl Metrics {
 
     pub(super) fn duplicate(&self) {
         self.duplicates.inc();
+    }
+
+    pub(super) fn gap(&self, gap: Gap) {
+        self.gaps.with_label_values(&[gap.label()]).inc();
     }
 
     pub(super) fn dropped(&self, reason: Dropped) {

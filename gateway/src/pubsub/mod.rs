@@ -8,13 +8,17 @@
 //! that resolves well stands in the outboxes of this pod's subscribers already.
 
 mod backend;
+mod catch_up;
+mod entry;
 mod envelope;
 mod error;
 mod fanout;
 mod foreign;
+mod histories;
 mod idempotency;
 mod interest;
 mod json_line;
+mod kept;
 mod message;
 mod metrics;
 mod publication;
@@ -23,11 +27,12 @@ mod service;
 #[cfg(test)]
 mod testing;
 mod topics;
+mod track;
 
-pub use error::{PublishError, Unavailable};
+pub use error::{HistoryError, PublishError, Unavailable};
 pub use idempotency::{Acceptance, IdempotencyKey};
 pub use interest::{Interest, Subscription};
-pub use message::{Broadcast, Control, ControlHandler, Delivery, Received, Receiver, Subscriber, SubscriberId};
+pub use message::{Broadcast, Control, ControlHandler, Delivery, Lost, Received, Receiver, Subscriber, SubscriberId};
 pub use metrics::Metrics;
 pub use publication::{KeyedPublication, Publication};
 pub use service::PubSub;

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::backend::{Memory, Redis};
-use super::error::{PublishError, Unavailable};
+use super::backend::{Memory, Publish, Redis};
+use super::error::{HistoryError, PublishError, Unavailable};
+use super::histories::Histories;
 use super::idempotency::IdempotencyKey;
 use super::interest::Interest;
 use super::message::{Broadcast, Control, ControlHandler, SubscriberId, names_fit};
 use super::metrics::Metrics;
 use super::publication::{KeyedPublication, Publication};
 use super::topics::Topics;
+use crate::history::{self, Limit, Page, Policy, Read};
 use crate::ids::NodeId;
 use crate::lifecycle::{Readiness, Tasks};
 use crate::redis::{Settings, SettingsError};
@@ -37,17 +39,22 @@ struct Inner {
 }
 
 impl PubSub {
-    /// One pod alone: nothing leaves the process, and every publication is ready at once.
-    pub fn memory(node: NodeId, handler: ControlHandler, metrics: Metrics) -> Self {
+    /// One pod alone: nothing leaves the process, and every publication is ready at once. Topics for which the policy says
+    /// so keep a history, in the memory of the process.
+    pub fn memory(node: NodeId, handler: ControlHandler, metrics: Metrics, policy: Option<Policy>) -> Self {
         metrics.redis_up(true);
         let topics = Arc::new_cyclic(|topics| {
-            let backend = Arc::new(Memory::new(topics.clone(), metrics.clone()));
-            Topics::new(backend, handler, metrics, Duration::ZERO)
+            let store = history::Memory::new();
+            let backend = Memory::new(&node, topics.clone(), metrics.clone(), store.clone());
+            let store = Arc::new(store);
+            let histories = policy.map(|policy| Histories { policy, store, node: node.clone(), tasks: None });
+            Topics::new(Arc::new(backend), handler, metrics, Duration::ZERO, histories, topics)
         });
         Self::over(node, topics)
     }
 
-    /// Pods that share a Redis. Does not wait for it: until it is there, readiness is held back, and publications and
+    /// Pods that share a Redis, which also keeps the history of the topics for which the policy says so: all pods should
+    /// have the same one. Does not wait for it: until it is there, readiness is held back, and publications and
     /// interests fail. Ends, with all its tasks, when `tasks` stops; what is published after that fails.
     ///
     /// # Errors
@@ -59,12 +66,19 @@ impl PubSub {
         metrics: Metrics,
         tasks: &Tasks,
         readiness: &Readiness,
+        policy: Option<Policy>,
     ) -> Result<Self, SettingsError> {
         let clients = Redis::<Topics>::clients(settings)?;
+        let store = Arc::new(history::Redis::new(settings, clients[0].clone()));
         let topics = Arc::new_cyclic(|topics| {
             let backend = Redis::new(&node, settings, clients, metrics.clone(), topics.clone());
-            Topics::new(backend.start(tasks, readiness), handler, metrics, LINGER)
+            let (node, tasks_of_histories) = (node.clone(), Some(tasks.clone()));
+            let histories = policy.map(|policy| Histories { policy, store, node, tasks: tasks_of_histories });
+            Topics::new(backend.start(tasks, readiness), handler, metrics, LINGER, histories, topics)
         });
+        if topics.histories.is_some() {
+            tasks.spawn_until_stop(Topics::renew(Arc::downgrade(&topics)));
+        }
         Ok(Self::over(node, topics))
     }
 
@@ -125,8 +139,25 @@ impl PubSub {
         if !fits || broadcast.payload.bytes().len() > MAX_PAYLOAD {
             return Publication::ready(Err(PublishError::TooLarge));
         }
-        let hosted = self.0.topics.hosted(&broadcast.topic);
-        self.0.topics.backend().publish(broadcast, key, hosted)
+        let (hosted, kept) = self.0.topics.hosted(&broadcast.topic);
+        if kept.is_some() && matches!(broadcast.payload, Payload::Binary(_)) {
+            return Publication::ready(Err(PublishError::BinaryNotSupported));
+        }
+        self.0.topics.backend().publish(Publish { broadcast, key, kept, hosted })
+    }
+
+    /// Messages of a topic's history behind an offset, oldest first, whether this pod hosts the topic or not. None when
+    /// there never were any, or none that are remembered.
+    pub fn history_page(
+        &self,
+        topic: &str,
+        after: u64,
+        limit: Limit,
+    ) -> impl Future<Output = Result<Option<Page>, HistoryError>> + Send + 'static + use<> {
+        let histories = self.0.topics.histories.as_ref().filter(|histories| (histories.policy)(topic).is_some());
+        let page =
+            histories.map(|histories| histories.page(&topic.into(), Read { after, epoch: None, limit, renew: None }));
+        async move { Ok(page.ok_or(HistoryError::NotKept)?.await?) }
     }
 
     /// Sends a message to this pod's subscribers of a topic alone; it is in their queues when this returns. Takes the

@@ -6,20 +6,21 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use slab::Slab;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::backend::{Backend, Inbound, Sink};
+use super::backend::{Backend, Inbound, Sink, Taken};
+use super::entry::{Entry, Phase};
 use super::error::Unavailable;
 use super::fanout;
-use super::message::{Control, ControlHandler, Subscriber};
+use super::histories::Histories;
+use super::message::{Control, ControlHandler};
 use super::metrics::{Dropped, Metrics};
-use super::seen::Seen;
+use crate::history::Retention;
 use crate::wire::Payload;
 
 /// How many topics that have not lingered long enough one sweep looks at.
@@ -36,39 +37,14 @@ pub(super) struct Topics {
     hasher: RandomState,
     backend: Arc<dyn Backend>,
     handler: ControlHandler,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
     linger: Duration,
+    /// Absent when no topic keeps a history.
+    pub(super) histories: Option<Histories>,
+    /// Itself, for the tasks that it begins.
+    pub(super) this: Weak<Self>,
     /// Entries that nobody held at some time, oldest first; each stands here once at most.
     idle: Mutex<VecDeque<Arc<Entry>>>,
-}
-
-/// One topic.
-pub(super) struct Entry {
-    topic: Arc<str>,
-    pub(super) state: Mutex<State>,
-}
-
-/// What is known about one topic, under its lock.
-pub(super) struct State {
-    phase: Phase,
-    /// Interests, subscriptions and publications under way that need the topic to stay.
-    holds: usize,
-    pub(super) subscribers: Slab<Subscriber>,
-    /// Who waits for the topic to be live.
-    waiting: Vec<oneshot::Sender<Result<(), Unavailable>>>,
-    seen: Seen,
-    /// Since when nobody holds it.
-    idle_since: Option<Instant>,
-    /// Whether it stands in the queue of idle entries.
-    queued: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Subscribing,
-    Live,
-    Interrupted,
-    Gone,
 }
 
 /// Keeps one topic subscribed; counted in its entry.
@@ -84,7 +60,7 @@ impl Hold {
     }
 
     /// What is known about the topic that it keeps.
-    pub(super) fn entry(&self) -> &Entry {
+    pub(super) fn entry(&self) -> &Arc<Entry> {
         &self.entry
     }
 
@@ -93,9 +69,15 @@ impl Hold {
         self.entry.topic()
     }
 
-    /// Whether messages of the topic may be missed at the moment.
+    /// Whether messages of the topic may be missed for good at the moment.
     pub(super) fn is_interrupted(&self) -> bool {
-        self.entry.state.lock().is_interrupted()
+        let state = self.entry.state.lock();
+        state.phase == Phase::Interrupted && state.track.is_none()
+    }
+
+    /// The table that the topic stands in.
+    pub(super) fn topics(&self) -> &Arc<Topics> {
+        &self.topics
     }
 }
 
@@ -110,7 +92,14 @@ pub(super) type Declared = (Hold, Option<oneshot::Receiver<Result<(), Unavailabl
 
 impl Topics {
     /// An empty table. Without a linger, a topic is given up by the call that lets go of it last.
-    pub(super) fn new(backend: Arc<dyn Backend>, handler: ControlHandler, metrics: Metrics, linger: Duration) -> Self {
+    pub(super) fn new(
+        backend: Arc<dyn Backend>,
+        handler: ControlHandler,
+        metrics: Metrics,
+        linger: Duration,
+        histories: Option<Histories>,
+        this: &Weak<Self>,
+    ) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             hasher: RandomState::new(),
@@ -118,6 +107,8 @@ impl Topics {
             handler,
             metrics,
             linger,
+            histories,
+            this: this.clone(),
             idle: Mutex::default(),
         }
     }
@@ -137,7 +128,13 @@ impl Topics {
                 continue;
             }
             state.hold();
-            let waiting = (state.phase != Phase::Live).then(|| {
+            if !state.is_ready() && state.is_live() {
+                // The first one asks where the topic is. In embedded mode that is known at once.
+                drop(state);
+                self.catch_up(&entry);
+                state = entry.state.lock();
+            }
+            let waiting = (!state.is_ready()).then(|| {
                 let (resolve, waiting) = oneshot::channel();
                 state.waiting.push(resolve);
                 waiting
@@ -154,22 +151,27 @@ impl Topics {
             return entry.clone();
         }
         let topic: Arc<str> = topic.into();
-        let live = self.backend.subscribe(&topic);
-        let entry = Arc::new(Entry::new(topic.clone(), if live { Phase::Live } else { Phase::Subscribing }));
+        let kept = self.retention(&topic);
+        let live = self.backend.subscribe(&topic, kept.is_some());
+        let phase = if live { Phase::Live } else { Phase::Subscribing };
+        let entry = Arc::new(Entry::new(topic.clone(), phase, kept));
         shard.insert(topic, entry.clone());
         entry
     }
 
-    /// Holds a topic for a publication, if this pod receives it or is about to receive it again.
-    pub(super) fn hosted(self: &Arc<Self>, topic: &str) -> Option<Hold> {
-        let entry = self.find(topic)?;
+    /// For a publication: a hold on the topic, if this pod receives it or is about to receive it again, and how much
+    /// history it keeps.
+    pub(super) fn hosted(self: &Arc<Self>, topic: &str) -> (Option<Hold>, Option<Retention>) {
+        let Some(entry) = self.find(topic) else { return (None, self.retention(topic)) };
         let mut state = entry.state.lock();
-        if !matches!(state.phase, Phase::Live | Phase::Interrupted) {
-            return None;
+        let kept = state.track.as_ref().map(|track| track.retention);
+        let comes_back = state.is_ready() || state.phase == Phase::Interrupted;
+        if !comes_back {
+            return (None, kept);
         }
         state.hold();
         drop(state);
-        Some(Hold::new(self.clone(), entry))
+        (Some(Hold::new(self.clone(), entry)), kept)
     }
 
     /// Takes back one hold.
@@ -216,7 +218,7 @@ impl Topics {
             let entries: Vec<_> = shard.read().values().cloned().collect();
             for entry in entries {
                 let awaited = !entry.state.lock().waiting.is_empty();
-                if awaited && self.backend.is_hopeless(&entry.topic) {
+                if awaited && self.backend.is_hopeless(entry.topic()) {
                     entry.state.lock().resolve(Err(Unavailable));
                 }
             }
@@ -226,8 +228,8 @@ impl Topics {
     /// Hands a message of this pod's own to the subscribers of a topic here. How many took it.
     pub(super) fn deliver_here(&self, topic: &str, event: &str, payload: Payload) -> usize {
         let Some(entry) = self.find(topic) else { return 0 };
-        let message = Inbound { topic, event: event.into(), payload, exclude: None, stamp: None };
-        let delivered = fanout::deliver(&entry.state.lock().subscribers, &entry.topic, &message);
+        let message = Inbound { topic, event: event.into(), payload, exclude: None, stamp: None, kept: None };
+        let delivered = fanout::deliver(&entry.state.lock().subscribers, entry.topic(), &message);
         self.metrics.delivered(delivered);
         delivered
     }
@@ -244,7 +246,7 @@ impl Topics {
     }
 
     fn give_up(&self, entry: &Arc<Entry>, now: Instant) {
-        let mut shard = self.shard(&entry.topic).write();
+        let mut shard = self.shard(entry.topic()).write();
         let mut state = entry.state.lock();
         // Somebody may have come, and gone again, since the caller looked.
         let due = state.idle_since.is_some_and(|since| since + self.linger <= now);
@@ -257,8 +259,14 @@ impl Topics {
             return;
         }
         state.phase = Phase::Gone;
-        shard.remove(&entry.topic);
-        self.backend.unsubscribe(&entry.topic);
+        shard.remove(entry.topic());
+        self.backend.unsubscribe(entry.topic(), state.track.is_some());
+    }
+
+    /// All topics that keep a history.
+    pub(super) fn tracked(&self) -> Vec<Arc<Entry>> {
+        let entries = self.shards.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>());
+        entries.filter(|entry| entry.state.lock().track.is_some()).collect()
     }
 
     fn find(&self, topic: &str) -> Option<Arc<Entry>> {
@@ -272,16 +280,25 @@ impl Topics {
 }
 
 impl Sink for Topics {
-    fn received(&self, message: &Inbound<'_>) {
-        let Some(entry) = self.find(message.topic) else { return };
+    fn received(&self, message: &Inbound<'_>) -> Taken {
+        let Some(entry) = self.find(message.topic) else { return Taken::Done };
         let mut state = entry.state.lock();
+        if state.track.is_some() {
+            match (message.kept, &message.stamp) {
+                (Some(kept), _) => return self.received_kept(&entry, state, message, kept),
+                // Of a pod that does not know yet that the topic keeps a history: live subscribers get it.
+                (None, Some(_)) => {}
+                (None, None) => return Taken::Refused,
+            }
+        }
         if message.stamp.as_ref().is_some_and(|stamp| !state.seen.is_new(stamp)) {
             self.metrics.dropped(Dropped::Duplicate);
-            return;
+            return Taken::Done;
         }
-        let delivered = fanout::deliver(&state.subscribers, &entry.topic, message);
+        let delivered = fanout::deliver(&state.subscribers, entry.topic(), message);
         drop(state);
         self.metrics.delivered(delivered);
+        Taken::Done
     }
 
     fn controlled(&self, control: Control, age: Duration) {
@@ -291,10 +308,17 @@ impl Sink for Topics {
     fn subscribed(&self, topic: &str) {
         let Some(entry) = self.find(topic) else { return };
         let mut state = entry.state.lock();
-        if state.phase != Phase::Gone {
-            state.phase = Phase::Live;
-            state.resolve(Ok(()));
+        if state.phase == Phase::Gone {
+            return;
         }
+        state.phase = Phase::Live;
+        if let Some(track) = &mut state.track {
+            // What was missed last is not shown by a later message until there is one.
+            track.sequence.doubt();
+        }
+        state.resolve_if_ready();
+        drop(state);
+        self.catch_up(&entry);
     }
 
     fn interrupted(&self, topic: &str) {
@@ -309,43 +333,6 @@ impl Sink for Topics {
         self.sweep(now);
         if hopeless {
             self.fail_waiting();
-        }
-    }
-}
-
-impl Entry {
-    fn new(topic: Arc<str>, phase: Phase) -> Self {
-        let state = State {
-            phase,
-            holds: 0,
-            subscribers: Slab::new(),
-            waiting: Vec::new(),
-            seen: Seen::default(),
-            idle_since: None,
-            queued: false,
-        };
-        Self { topic, state: Mutex::new(state) }
-    }
-
-    pub(super) fn topic(&self) -> &Arc<str> {
-        &self.topic
-    }
-}
-
-impl State {
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.phase == Phase::Interrupted
-    }
-
-    fn hold(&mut self) {
-        self.holds += 1;
-        self.idle_since = None;
-    }
-
-    fn resolve(&mut self, outcome: Result<(), Unavailable>) {
-        for waiting in std::mem::take(&mut self.waiting) {
-            // Who no longer waits has dropped the other end.
-            let _ = waiting.send(outcome);
         }
     }
 }

@@ -50,6 +50,17 @@ impl Keys {
         self.topic_of(key, "}:p")
     }
 
+    /// The stream of a topic's last messages; the number of a message is the first part of its id.
+    pub fn history(&self, topic: &str) -> String {
+        self.of_topic(topic, 'h')
+    }
+
+    /// The hash that says where a topic's stream is: `e` its epoch, `o` the number of the last message, `r` the primary
+    /// that it began on. It outlives the messages; when it is gone, or the primary is another one, another epoch begins.
+    pub fn history_position(&self, topic: &str) -> String {
+        self.of_topic(topic, 'e')
+    }
+
     /// The set of all nodes whose presences may stand somewhere.
     pub fn nodes(&self) -> String {
         format!("{}:nodes", self.prefix)

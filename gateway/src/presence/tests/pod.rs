@@ -53,7 +53,7 @@ impl Pod {
     pub(super) fn with(make: impl FnOnce(&PubSub, Metrics, &Tasks) -> Presence) -> Self {
         let (registry, tasks) = (prometheus::Registry::new(), Tasks::new());
         let metrics = pubsub::Metrics::register(&registry).unwrap();
-        let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), metrics);
+        let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), metrics, None);
         let presence = make(&pubsub, Metrics::register(&registry).unwrap(), &tasks);
         Self { pubsub, presence, tasks, registry }
     }
@@ -65,7 +65,7 @@ impl Pod {
         let watch = soon(self.presence.watch(&topic)).await.unwrap();
         let outbox = Arc::new(Outbox::new(64 * 1024 * 1024, Budget::new(usize::MAX)));
         let id = self.pubsub.next_subscriber_id();
-        let delivery = Delivery::Fastlane { vsn: Vsn::V2, outbox: outbox.clone() };
+        let delivery = Delivery::Fastlane { vsn: Vsn::V2, outbox: outbox.clone(), lost: None };
         let subscription = watch.with_payload(|payload| {
             let join_ref = Ref::Null;
             let push = Outgoing::Push { join_ref: &join_ref, topic: &topic, event: "presence_state", payload };

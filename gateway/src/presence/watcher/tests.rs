@@ -20,7 +20,7 @@ impl Fixture {
         let (registry, tasks) = (prometheus::Registry::new(), Tasks::new());
         let metrics = Metrics::register(&registry).unwrap();
         let pubsub_metrics = pubsub::Metrics::register(&registry).unwrap();
-        let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), pubsub_metrics);
+        let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), pubsub_metrics, None);
         let tracker = Arc::new(Tracker::new(Duration::ZERO, Duration::ZERO, tasks.clone(), metrics.clone()));
         let watcher = Arc::new(Watcher::new(Duration::ZERO, pubsub, tracker, tasks, metrics));
         let store: Arc<dyn Store> = Arc::new(Memory::<Nobody>::new(NodeId::random(), Weak::new()));

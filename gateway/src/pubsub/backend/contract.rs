@@ -109,7 +109,7 @@ pub(in crate::pubsub) async fn nothing_precedes_the_reply(pod: &mut Pod) {
     let interest = soon(pod.pubsub.interest("t")).await.unwrap();
     soon(pod.pubsub.broadcast(broadcast("t", "before", "{}"))).await.unwrap();
     let outbox = Arc::new(Outbox::new(1 << 20, Budget::new(usize::MAX)));
-    let delivery = Delivery::Fastlane { vsn: Vsn::V2, outbox: outbox.clone() };
+    let delivery = Delivery::Fastlane { vsn: Vsn::V2, outbox: outbox.clone(), lost: None };
     let subscriber = Subscriber { id: pod.pubsub.next_subscriber_id(), delivery };
     let mut publication = None;
     let pubsub = pod.pubsub.clone();

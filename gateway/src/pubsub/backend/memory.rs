@@ -6,25 +6,43 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::super::envelope;
 use super::super::error::PublishError;
-use super::super::idempotency::{Acceptance, IdempotencyKey};
+use super::super::idempotency::Acceptance;
 use super::super::message::{Broadcast, Control};
 use super::super::metrics::Metrics;
 use super::super::publication::Publication;
-use super::super::topics::Hold;
 use super::remembered::Remembered;
-use super::{Backend, Inbound, Sink};
+use super::{Backend, Inbound, Kept, Publish, Sink, Stamp};
+use crate::history::{self, Position, Retention};
+use crate::ids::NodeId;
 
 /// The backend of the embedded mode.
 pub(in crate::pubsub) struct Memory<S> {
     sink: Weak<S>,
     metrics: Metrics,
     remembered: Mutex<Remembered>,
+    node: NodeId,
+    store: history::Memory,
 }
 
 impl<S: Sink> Memory<S> {
-    pub(in crate::pubsub) fn new(sink: Weak<S>, metrics: Metrics) -> Self {
-        Self { sink, metrics, remembered: Mutex::default() }
+    pub(in crate::pubsub) fn new(node: &NodeId, sink: Weak<S>, metrics: Metrics, store: history::Memory) -> Self {
+        Self { sink, metrics, remembered: Mutex::default(), node: node.clone(), store }
+    }
+
+    /// Appends a message and delivers it, while nobody else does so.
+    fn publish_kept(&self, broadcast: &Broadcast, retention: Retention) -> Publication {
+        // Nothing comes twice here, so a number says nothing.
+        let envelope = envelope::encode(&self.node, 0, broadcast);
+        let mut appending = self.store.appending(&broadcast.topic);
+        let Position { epoch, offset } = appending.append(&broadcast.topic, retention, envelope.into());
+        let Broadcast { topic, event, payload, exclude } = broadcast;
+        self.with(|sink| {
+            let (event, payload) = (Cow::Borrowed(&**event), payload.clone());
+            let kept = Some(Kept { epoch: epoch.as_str(), offset });
+            sink.received(&Inbound { topic, event, payload, exclude: *exclude, stamp: None, kept });
+        })
     }
 
     fn with(&self, report: impl FnOnce(&S)) -> Publication {
@@ -35,21 +53,35 @@ impl<S: Sink> Memory<S> {
 }
 
 impl<S: Sink> Backend for Memory<S> {
-    fn subscribe(&self, _topic: &Arc<str>) -> bool {
+    fn subscribe(&self, topic: &Arc<str>, kept: bool) -> bool {
+        if kept {
+            self.store.host(topic);
+        }
         true
     }
 
-    fn unsubscribe(&self, _topic: &Arc<str>) {}
+    fn unsubscribe(&self, topic: &Arc<str>, kept: bool) {
+        if kept {
+            self.store.unhost(topic);
+        }
+    }
 
-    fn publish(&self, broadcast: Broadcast, key: Option<IdempotencyKey>, _hosted: Option<Hold>) -> Publication {
+    fn publish(&self, Publish { broadcast, key, kept, .. }: Publish) -> Publication {
         if key.is_some_and(|key| !self.remembered.lock().is_new(&broadcast.topic, &key)) {
             self.metrics.duplicate();
             return Publication::ready(Ok(Acceptance::Duplicate));
         }
+        if let Some(retention) = kept {
+            return self.publish_kept(&broadcast, retention);
+        }
         let Broadcast { topic, event, payload, exclude } = broadcast;
         let (topic, event) = (&*topic, Cow::Owned(event.into_string()));
-        self.with(|sink| sink.received(&Inbound { topic, event, payload, exclude, stamp: None }))
+        self.with(|sink| {
+            sink.received(&Inbound { topic, event, payload, exclude, stamp: None, kept: None });
+        })
     }
+
+    fn dealt_with(&self, _topic: &str, _stamp: &Stamp) {}
 
     fn control(&self, control: Control) -> Publication {
         self.with(|sink| sink.controlled(control, Duration::ZERO))
@@ -72,7 +104,7 @@ mod tests {
     use crate::pubsub::{Delivery, PubSub, Subscriber};
 
     async fn pod() -> Box<Pod> {
-        Box::new(Pod::new(async |handler, metrics| PubSub::memory(NodeId::random(), handler, metrics)).await)
+        Box::new(Pod::new(async |handler, metrics| PubSub::memory(NodeId::random(), handler, metrics, None)).await)
     }
 
     suite!(pod());

@@ -11,4 +11,4 @@ mod seam;
 
 pub(super) use memory::Memory;
 pub(super) use redis::Redis;
-pub(super) use seam::{Backend, Inbound, Sink, Stamp};
+pub(super) use seam::{Backend, Inbound, Kept, Publish, Sink, Stamp, Taken};

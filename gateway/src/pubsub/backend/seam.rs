@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::history::Retention;
 use crate::ids::NodeId;
 use crate::pubsub::idempotency::IdempotencyKey;
 use crate::pubsub::message::{Broadcast, Control, SubscriberId};
@@ -14,16 +15,17 @@ use crate::wire::Payload;
 /// Carries messages to all pods and back. No method waits.
 pub(in crate::pubsub) trait Backend: Send + Sync {
     /// Starts to receive a topic. Either that is so when it returns, with true, or the sink hears `subscribed` later; in
-    /// both cases it hears it again after each interruption.
-    fn subscribe(&self, topic: &Arc<str>) -> bool;
+    /// both cases it hears it again after each interruption. `kept`: the topic keeps a history.
+    fn subscribe(&self, topic: &Arc<str>, kept: bool) -> bool;
 
     /// Stops to receive a topic.
-    fn unsubscribe(&self, topic: &Arc<str>);
+    fn unsubscribe(&self, topic: &Arc<str>, kept: bool);
 
-    /// Sends a message, in the order of calls. With a hold the topic is hosted here: the publication resolves when the
-    /// message has come back, and the subscription is kept until then. Without, acceptance is enough. With a key it is
-    /// sent only if no message of the topic had that key in the last 24 hours, on any pod.
-    fn publish(&self, broadcast: Broadcast, key: Option<IdempotencyKey>, hosted: Option<Hold>) -> Publication;
+    /// Sends a message, in the order of calls.
+    fn publish(&self, publish: Publish) -> Publication;
+
+    /// A message that the sink had let wait is dealt with by now.
+    fn dealt_with(&self, topic: &str, stamp: &Stamp);
 
     /// Sends an order to every pod, this one included.
     fn control(&self, control: Control) -> Publication;
@@ -34,8 +36,8 @@ pub(in crate::pubsub) trait Backend: Send + Sync {
 
 /// Takes what a [`Backend`] receives. No method waits.
 pub(in crate::pubsub) trait Sink: Send + Sync {
-    /// A message came; it is in all queues when this returns.
-    fn received(&self, message: &Inbound<'_>);
+    /// A message came.
+    fn received(&self, message: &Inbound<'_>) -> Taken;
 
     /// An order came that was given so long ago, zero if it is not known that it is old. The same one may come again.
     fn controlled(&self, control: Control, age: Duration);
@@ -50,6 +52,36 @@ pub(in crate::pubsub) trait Sink: Send + Sync {
     fn tick(&self, now: Instant, hopeless: bool);
 }
 
+/// A message to send.
+pub(in crate::pubsub) struct Publish {
+    pub(in crate::pubsub) broadcast: Broadcast,
+    /// It is sent only if no message of the topic had this key in the last 24 hours, on any pod.
+    pub(in crate::pubsub) key: Option<IdempotencyKey>,
+    /// It is appended to the topic's history in the same step.
+    pub(in crate::pubsub) kept: Option<Retention>,
+    /// The topic is hosted here: the publication resolves when the message has come back, and the subscription is kept
+    /// until then. Without, acceptance is enough.
+    pub(in crate::pubsub) hosted: Option<Hold>,
+}
+
+/// What became of a message that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::pubsub) enum Taken {
+    /// It is in all queues, or it was there before.
+    Done,
+    /// It will be, once what precedes it has come: the sink reports it as `dealt_with` then.
+    Waits,
+    /// Nobody gets it: the topic has a history, and the message is not in it.
+    Refused,
+}
+
+/// Where a message stands in the history of its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::pubsub) struct Kept<'a> {
+    pub(in crate::pubsub) epoch: &'a str,
+    pub(in crate::pubsub) offset: u64,
+}
+
 /// A message from the backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::pubsub) struct Inbound<'a> {
@@ -60,6 +92,8 @@ pub(in crate::pubsub) struct Inbound<'a> {
     pub(in crate::pubsub) exclude: Option<SubscriberId>,
     /// Absent where nothing can come twice.
     pub(in crate::pubsub) stamp: Option<Stamp>,
+    /// Absent when the message is in no history.
+    pub(in crate::pubsub) kept: Option<Kept<'a>>,
 }
 
 /// Where a message came from, and its number there, which rises within a topic.

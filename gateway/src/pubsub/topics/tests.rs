@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 
-use super::super::idempotency::{Acceptance, IdempotencyKey};
-use super::super::message::Broadcast;
+use super::super::backend::{Publish, Stamp};
+use super::super::idempotency::Acceptance;
 use super::super::publication::Publication;
 use super::*;
 
@@ -24,18 +24,20 @@ impl Notes {
 }
 
 impl Backend for Notes {
-    fn subscribe(&self, topic: &Arc<str>) -> bool {
+    fn subscribe(&self, topic: &Arc<str>, _kept: bool) -> bool {
         self.told.lock().push(format!("+{topic}"));
         false
     }
 
-    fn unsubscribe(&self, topic: &Arc<str>) {
+    fn unsubscribe(&self, topic: &Arc<str>, _kept: bool) {
         self.told.lock().push(format!("-{topic}"));
     }
 
-    fn publish(&self, _broadcast: Broadcast, _key: Option<IdempotencyKey>, _hosted: Option<Hold>) -> Publication {
+    fn publish(&self, _publish: Publish) -> Publication {
         Publication::ready(Ok(Acceptance::New))
     }
+
+    fn dealt_with(&self, _topic: &str, _stamp: &Stamp) {}
 
     fn control(&self, _control: Control) -> Publication {
         Publication::ready(Ok(Acceptance::New))
@@ -49,7 +51,8 @@ impl Backend for Notes {
 fn table() -> (Arc<Topics>, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    (Arc::new(Topics::new(notes.clone(), Arc::new(|_, _| {}), metrics, LINGER)), notes)
+    let topics = Topics::new(notes.clone(), Arc::new(|_, _| {}), metrics, LINGER, None, &Weak::new());
+    (Arc::new(topics), notes)
 }
 
 type Outcome = Result<(), Unavailable>;
@@ -103,11 +106,11 @@ async fn the_last_one_to_leave_starts_the_linger() {
 #[tokio::test(start_paused = true)]
 async fn a_publication_under_way_keeps_the_topic() {
     let (topics, notes) = table();
-    assert!(topics.hosted("a").is_none(), "nobody hosts it");
+    assert!(topics.hosted("a").0.is_none(), "nobody hosts it");
     let (interest, _) = topics.declare("a");
-    assert!(topics.hosted("a").is_none(), "it may not come back yet");
+    assert!(topics.hosted("a").0.is_none(), "it may not come back yet");
     topics.subscribed("a");
-    let publication = topics.hosted("a").unwrap();
+    let publication = topics.hosted("a").0.unwrap();
     drop(interest);
     tokio::time::advance(2 * LINGER).await;
     topics.tick(Instant::now(), false);
@@ -124,7 +127,7 @@ async fn an_interruption_makes_newcomers_wait() {
     let (_first, _) = topics.declare("a");
     topics.subscribed("a");
     topics.interrupted("a");
-    let hold = topics.hosted("a").expect("still hosted");
+    let hold = topics.hosted("a").0.expect("still hosted");
     assert!(hold.is_interrupted());
     let (_second, mut waiting) = topics.declare("a");
     topics.tick(Instant::now(), true);

@@ -3,17 +3,15 @@ use std::time::Duration;
 
 use fred::clients::Client;
 
-use super::super::{Backend, Sink};
+use super::super::{Backend, Publish, Sink, Stamp};
 use super::incoming::Incoming;
 use super::lane::Body;
 use super::scripts::Scripts;
 use crate::ids::NodeId;
 use crate::pubsub::error::PublishError;
-use crate::pubsub::idempotency::IdempotencyKey;
-use crate::pubsub::message::{Broadcast, Control};
+use crate::pubsub::message::Control;
 use crate::pubsub::metrics::Metrics;
 use crate::pubsub::publication::Publication;
-use crate::pubsub::topics::Hold;
 use crate::redis::{self, Keys, Listener, Location, Settings, SettingsError, Subscriber};
 
 /// An interruption shorter than this is waited out; a longer one is answered at once.
@@ -71,28 +69,31 @@ impl<S: Sink + 'static> Redis<S> {
 }
 
 impl<S: Sink + 'static> Backend for Redis<S> {
-    fn subscribe(&self, topic: &Arc<str>) -> bool {
+    fn subscribe(&self, topic: &Arc<str>, _kept: bool) -> bool {
         self.subscriber.subscribe(&self.incoming.keys.broadcast(topic))
     }
 
-    fn unsubscribe(&self, topic: &Arc<str>) {
+    fn unsubscribe(&self, topic: &Arc<str>, _kept: bool) {
         self.subscriber.unsubscribe(&self.incoming.keys.broadcast(topic));
     }
 
-    fn publish(&self, broadcast: Broadcast, key: Option<IdempotencyKey>, hosted: Option<Hold>) -> Publication {
+    fn publish(&self, Publish { broadcast, key, kept, hosted }: Publish) -> Publication {
         let channel = self.incoming.keys.broadcast(&broadcast.topic);
         if hosted.is_some() && self.is_out(&channel) {
             return Publication::ready(Err(PublishError::Unavailable));
         }
         let lane = self.incoming.lane(&channel);
-        let body = match key {
-            Some(key) => {
-                let key = self.incoming.keys.idempotency(&broadcast.topic, key.as_str());
-                Body::Once(broadcast, key)
-            }
-            None => Body::Broadcast(broadcast),
+        let key = key.map(|key| self.incoming.keys.idempotency(&broadcast.topic, key.as_str()));
+        let body = match (kept, key) {
+            (Some(retention), key) => Body::Kept(broadcast, retention, key),
+            (None, Some(key)) => Body::Once(broadcast, key),
+            (None, None) => Body::Broadcast(broadcast),
         };
         lane.push(channel, body, hosted)
+    }
+
+    fn dealt_with(&self, topic: &str, stamp: &Stamp) {
+        self.incoming.came_back(&self.incoming.keys.broadcast(topic), stamp);
     }
 
     fn control(&self, control: Control) -> Publication {

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::super::Sink;
+use super::super::{Sink, Stamp, Taken};
 use super::lane::Lane;
 use crate::ids::NodeId;
 use crate::pubsub::envelope;
@@ -44,13 +44,25 @@ impl<S: Sink> Incoming<S> {
     fn broadcast(&self, sink: &S, channel: &str, message: &Bytes) -> Result<(), Dropped> {
         let Some(topic) = self.keys.topic_of_broadcast(channel) else { return Err(Dropped::Foreign) };
         let inbound = envelope::decode(&topic, message, &self.node)?;
-        sink.received(&inbound);
-        if let Some(stamp) = inbound.stamp.filter(|stamp| stamp.node == self.node)
+        match sink.received(&inbound) {
+            Taken::Done => {
+                if let Some(stamp) = &inbound.stamp {
+                    self.came_back(channel, stamp);
+                }
+                Ok(())
+            }
+            Taken::Waits => Ok(()),
+            Taken::Refused => Err(Dropped::Raw),
+        }
+    }
+
+    /// A message stands in the queues of the subscribers, or needs not: if it is this pod's own, it is awaited.
+    pub(super) fn came_back(&self, channel: &str, stamp: &Stamp) {
+        if stamp.node == self.node
             && let Some(took) = self.lane(channel).came_back(stamp.sequence)
         {
             self.metrics.looped_back(took.as_secs_f64());
         }
-        Ok(())
     }
 
     fn dropped(&self, channel: &str, reason: Dropped) {
@@ -58,7 +70,7 @@ impl<S: Sink> Incoming<S> {
         let mut complained = self.complained.lock();
         if complained.is_none_or(|last| last.elapsed() >= COMPLAINTS) {
             *complained = Some(Instant::now());
-            tracing::warn!(channel, reason = reason.label(), "dropped a message from Redis that cannot be read");
+            tracing::warn!(channel, reason = reason.label(), "dropped a message from Redis that cannot be delivered");
         }
     }
 

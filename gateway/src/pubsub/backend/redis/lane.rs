@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::history::Retention;
 use crate::pubsub::error::PublishError;
 use crate::pubsub::idempotency::Acceptance;
 use crate::pubsub::message::{Broadcast, Control};
@@ -59,6 +60,8 @@ pub(super) enum Body {
     Broadcast(Broadcast),
     /// With the name in Redis of its idempotency key.
     Once(Broadcast, String),
+    /// To be appended to the history of its topic; with the name of its idempotency key, if it has one.
+    Kept(Broadcast, Retention, Option<String>),
     Control(Control),
 }
 
@@ -222,7 +225,9 @@ impl Body {
     /// What it counts against the limits, in bytes.
     fn size(&self) -> usize {
         match self {
-            Self::Broadcast(broadcast) | Self::Once(broadcast, _) => broadcast.payload.bytes().len() + 512,
+            Self::Broadcast(broadcast) | Self::Once(broadcast, _) | Self::Kept(broadcast, ..) => {
+                broadcast.payload.bytes().len() + 512
+            }
             Self::Control(Control::Disconnect { socket_id }) => socket_id.len() + 512,
         }
     }

@@ -5,6 +5,7 @@ use fred::clients::{Client, Pipeline};
 use fred::interfaces::PubsubInterface;
 use fred::types::Value;
 
+use crate::history::{Epoch, Retention};
 use crate::pubsub::idempotency::REMEMBERED;
 use crate::redis::Script;
 
@@ -19,6 +20,7 @@ const ORDERS_LIFE: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Scripts {
     sharded: bool,
     once: Script,
+    kept: Script,
     order: Script,
     pub(super) orders: Script,
 }
@@ -29,6 +31,7 @@ impl Scripts {
         Self {
             sharded,
             once: Script::new(include_str!("../../../redis/scripts/publish_once.lua")),
+            kept: Script::new(include_str!("../../../redis/scripts/history_publish.lua")),
             order: Script::new(include_str!("../../../redis/scripts/order.lua")),
             orders: Script::new(include_str!("../../../redis/scripts/orders.lua")),
         }
@@ -48,6 +51,27 @@ impl Scripts {
     pub(super) async fn publish_once(&self, pipeline: &Pipeline<Client>, channel: &str, key: &str, message: Bytes) {
         let keys = vec![key.to_owned(), channel.to_owned()];
         self.once.queue(pipeline, keys, vec![self.command(), message.into(), millis(REMEMBERED)]).await;
+    }
+
+    /// Queues a message that is appended to the history of its topic. The keys: position, stream, channel, and the
+    /// idempotency key if it has one.
+    pub(super) async fn publish_kept(
+        &self,
+        pipeline: &Pipeline<Client>,
+        keys: Vec<String>,
+        retention: Retention,
+        message: Bytes,
+    ) {
+        let arguments = vec![
+            self.command(),
+            message.into(),
+            Epoch::random().as_str().into(),
+            i64::from(retention.size()).into(),
+            millis(retention.ttl()),
+            millis(retention.life()),
+            millis(REMEMBERED),
+        ];
+        self.kept.queue(pipeline, keys, arguments).await;
     }
 
     /// Queues an order, which is also kept for those who do not hear it.

@@ -135,6 +135,13 @@ impl<S: Sink + 'static> Redis<S> {
             Body::Once(broadcast, key) => {
                 self.scripts.publish_once(pipeline, &item.channel, key, message(broadcast)).await;
             }
+            Body::Kept(broadcast, retention, key) => {
+                let keys = &self.incoming.keys;
+                let position = keys.history_position(&broadcast.topic);
+                let mut keys = vec![position, keys.history(&broadcast.topic), item.channel.clone()];
+                keys.extend(key.clone());
+                self.scripts.publish_kept(pipeline, keys, *retention, message(broadcast)).await;
+            }
             Body::Control(control) => {
                 self.scripts.order(pipeline, &item.channel, envelope::encode_control(control).into()).await;
             }
@@ -188,7 +195,7 @@ impl Answer {
     fn new(body: &Body, reply: Option<Value>) -> Self {
         match (body, reply) {
             (_, None) => Self::Unclear,
-            (Body::Once(..), Some(reply)) if reply.as_i64() == Some(0) => Self::Known,
+            (Body::Once(..) | Body::Kept(..), Some(reply)) if reply.as_i64() == Some(0) => Self::Known,
             (_, Some(_)) => Self::Taken,
         }
     }

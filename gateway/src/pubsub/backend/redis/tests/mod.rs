@@ -10,6 +10,7 @@ mod sentinel;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use crate::history::Policy;
 use crate::ids::NodeId;
 use crate::lifecycle::{Readiness, Tasks};
 use crate::pubsub::PubSub;
@@ -30,9 +31,14 @@ impl RedisPod {
     }
 
     async fn with_settings(settings: &Settings) -> Self {
+        Self::with_policy(settings, None).await
+    }
+
+    /// Some topics keep a history.
+    async fn with_policy(settings: &Settings, policy: Option<Policy>) -> Self {
         let (tasks, readiness) = (Tasks::new(), Readiness::new());
         let pod = Pod::new(async |handler, metrics| {
-            PubSub::redis(NodeId::random(), settings, handler, metrics, &tasks, &readiness).await.unwrap()
+            PubSub::redis(NodeId::random(), settings, handler, metrics, &tasks, &readiness, policy).await.unwrap()
         })
         .await;
         Self { pod, tasks, readiness }

@@ -1,0 +1,195 @@
+//! Topics with history: what has come is delivered in the order of its numbers, and what has not is read from the store.
+//!
+//! The reading is done by a task, one at a time for each topic, while fan-out goes on. In embedded mode the store answers
+//! at once, and nothing needs a task.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use parking_lot::MutexGuard;
+
+use super::backend::{Inbound, Kept, Taken};
+use super::entry::{Entry, State};
+use super::envelope;
+use super::metrics::{Dropped, Gap};
+use super::topics::Topics;
+use super::track::{Message, size};
+use crate::history::{Limit, Page, Position, RENEWAL, Raw, Read, Retention, Store, Verdict};
+
+/// What one reading of a gap brings at most.
+const LIMIT: Limit = Limit { messages: 256, bytes: 1024 * 1024 };
+
+/// How soon a store that did not answer is asked again.
+const RETRY: Duration = Duration::from_millis(250);
+
+impl Topics {
+    /// How much of a topic is kept.
+    pub(super) fn retention(&self, topic: &str) -> Option<Retention> {
+        self.histories.as_ref().and_then(|history| (history.policy)(topic))
+    }
+
+    /// A message came on a topic with history.
+    pub(super) fn received_kept(
+        &self,
+        entry: &Arc<Entry>,
+        mut state: MutexGuard<'_, State>,
+        message: &Inbound<'_>,
+        Kept { epoch, offset }: Kept<'_>,
+    ) -> Taken {
+        let State { track: Some(track), subscribers, .. } = &mut *state else { return Taken::Done };
+        match track.sequence.heard(epoch, offset) {
+            Verdict::Next => {
+                let mut delivered = track.deliver(subscribers, entry.topic(), offset, message);
+                let mut parked = Vec::new();
+                while let Some((offset, next)) = track.sequence.next_parked() {
+                    if let Some(message) = next.inbound(entry.topic(), epoch, offset) {
+                        delivered += track.deliver(subscribers, entry.topic(), offset, &message);
+                    }
+                    parked.push(next);
+                }
+                drop(state);
+                self.metrics.delivered(delivered);
+                self.dealt_with(entry, &parked);
+                Taken::Done
+            }
+            Verdict::Known => {
+                self.metrics.dropped(Dropped::Duplicate);
+                Taken::Done
+            }
+            verdict => {
+                if verdict == Verdict::Early {
+                    track.sequence.park(offset, size(message), Message::copy(message));
+                }
+                drop(state);
+                self.catch_up(entry);
+                Taken::Waits
+            }
+        }
+    }
+
+    /// Reads what is missing of a topic, if something is and nobody does so already.
+    pub(super) fn catch_up(&self, entry: &Arc<Entry>) {
+        let Some(history) = &self.histories else { return };
+        let Some(read) = entry.begin_reading() else { return };
+        let work = read_on(self.this.clone(), history.store.clone(), entry.clone(), read);
+        match &history.tasks {
+            Some(tasks) => tasks.spawn_until_stop(work),
+            None => work.now_or_never().unwrap_or_default(),
+        }
+    }
+
+    /// What was read of a topic goes to its subscribers.
+    fn caught_up(&self, entry: &Arc<Entry>, page: Page<Raw>) {
+        let Some(node) = self.histories.as_ref().map(|history| &history.node) else { return };
+        let epoch = page.position.epoch.clone();
+        let read = |raw: &Raw| match envelope::decode(entry.topic(), &raw.bytes, node) {
+            Ok(message) => (raw.offset, Message::read(Some(&message))),
+            Err(reason) => {
+                self.metrics.dropped(reason);
+                (raw.offset, Message::read(None))
+            }
+        };
+        let messages = page.messages.iter().map(read).collect();
+        let mut state = entry.state.lock();
+        let State { track: Some(track), subscribers, .. } = &mut *state else { return };
+        let caught = track.sequence.caught(page.position, messages);
+        let detached = if caught.lost { track.lose(subscribers) } else { Vec::new() };
+        let mut delivered = 0;
+        for (offset, message) in &caught.messages {
+            match message.inbound(entry.topic(), epoch.as_str(), *offset) {
+                Some(message) => delivered += track.deliver(subscribers, entry.topic(), *offset, &message),
+                None => track.forget_tail(),
+            }
+        }
+        state.resolve_if_ready();
+        drop(state);
+        drop(detached);
+        self.metrics.delivered(delivered);
+        if caught.lost {
+            tracing::warn!(topic = %entry.topic(), "messages of a topic with history were missed and cannot be had any more");
+            self.metrics.gap(Gap::Lost);
+        } else if !caught.messages.is_empty() {
+            self.metrics.gap(Gap::Filled);
+        }
+        let messages: Vec<_> = caught.messages.into_iter().map(|(_, message)| message).collect();
+        self.dealt_with(entry, &messages);
+    }
+
+    /// Tells the backend, without the topic's lock, that messages which it may wait for have been delivered.
+    fn dealt_with(&self, entry: &Entry, messages: &[Message]) {
+        for stamp in messages.iter().filter_map(Message::stamp) {
+            self.backend().dealt_with(entry.topic(), stamp);
+        }
+    }
+
+    /// Has the positions of all hosted topics remembered for longer, again and again.
+    pub(super) async fn renew(topics: Weak<Self>) {
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            let Some(tracked) = topics.upgrade().map(|topics| topics.tracked()) else { return };
+            for entry in tracked {
+                let Some(topics) = topics.upgrade() else { return };
+                let Some(history) = &topics.histories else { return };
+                entry.doubt();
+                if let Some(read) = entry.begin_reading() {
+                    let work = read_on(topics.this.clone(), history.store.clone(), entry, read);
+                    drop(topics);
+                    work.await;
+                }
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// What to read, if something is missing; nobody else reads then.
+    fn begin_reading(&self) -> Option<Read> {
+        let mut state = self.state.lock();
+        if !state.is_live() {
+            // When it is received again, the reading begins.
+            return None;
+        }
+        let track = state.track.as_mut()?;
+        let (epoch, after) = track.sequence.begin_reading()?;
+        Some(Read { after, epoch, limit: LIMIT, renew: Some(track.retention) })
+    }
+
+    /// Whether it is worth to try again.
+    fn reading_failed(&self) -> bool {
+        let mut state = self.state.lock();
+        if let Some(track) = &mut state.track {
+            track.sequence.failed();
+        }
+        !state.is_gone()
+    }
+
+    fn doubt(&self) {
+        if let Some(track) = &mut self.state.lock().track {
+            track.sequence.doubt();
+        }
+    }
+
+    /// Where the subscribers are.
+    pub(super) fn position(&self) -> Option<Position> {
+        self.state.lock().track.as_ref()?.sequence.position().cloned()
+    }
+}
+
+/// Reads until nothing is known to be missing.
+async fn read_on(topics: Weak<Topics>, store: Arc<dyn Store>, entry: Arc<Entry>, first: Read) {
+    let mut next = Some(first);
+    while let Some(read) = next {
+        let page = store.read(entry.topic(), read).await;
+        let Some(topics) = topics.upgrade() else { return };
+        if let Ok(Some(page)) = page {
+            topics.caught_up(&entry, page);
+        } else if entry.reading_failed() {
+            drop(topics);
+            tokio::time::sleep(RETRY).await;
+        } else {
+            return;
+        }
+        next = entry.begin_reading();
+    }
+}

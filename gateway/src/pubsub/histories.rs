@@ -1,0 +1,41 @@
+//! The histories of all topics, hosted here or not.
+
+use std::sync::Arc;
+
+use super::backend::Inbound;
+use super::envelope;
+use super::error::Unavailable;
+use crate::history::{Page, Policy, Raw, Read, Store, Stored};
+use crate::ids::NodeId;
+use crate::lifecycle::Tasks;
+
+/// What is needed to know the histories of topics.
+pub(super) struct Histories {
+    pub(super) policy: Policy,
+    pub(super) store: Arc<dyn Store>,
+    /// Of this pod: whose subscribers may be left out.
+    pub(super) node: NodeId,
+    /// Absent when the store answers at once.
+    pub(super) tasks: Option<Tasks>,
+}
+
+impl Histories {
+    /// Reads messages for whoever asks, whether the topic is hosted here or not. None when there never were any.
+    pub(super) fn page(
+        &self,
+        topic: &Arc<str>,
+        read: Read,
+    ) -> impl Future<Output = Result<Option<Page>, Unavailable>> + Send + 'static + use<> {
+        let (reading, topic, node) = (self.store.read(topic, read), topic.clone(), self.node.clone());
+        async move {
+            let Some(page) = reading.await.map_err(|_| Unavailable)? else { return Ok(None) };
+            let Page { position, first, messages } = page;
+            let stored = |raw: Raw| {
+                // What a newer version has written is not for this one.
+                let Inbound { event, payload, .. } = envelope::decode(&topic, &raw.bytes, &node).ok()?;
+                Some(Stored { offset: raw.offset, event: event.into(), payload: payload.clone() })
+            };
+            Ok(Some(Page { position, first, messages: messages.into_iter().filter_map(stored).collect() }))
+        }
+    }
+}
