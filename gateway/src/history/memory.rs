@@ -193,3 +193,51 @@ impl fmt::Debug for Appending<'_> {
         f.debug_struct("Appending").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::contract::{Fixture, suite};
+    use super::super::page::Limit;
+    use super::*;
+
+    async fn fixture() -> Fixture {
+        let memory = Memory::new();
+        let store = Arc::new(memory.clone());
+        let append = move |topic: &str, retention, message| {
+            memory.appending(topic).append(&topic.into(), retention, message);
+            Box::pin(std::future::ready(())) as _
+        };
+        Fixture { store, append: Box::new(append), _keep: Box::new(()) }
+    }
+
+    suite!(fixture());
+
+    fn position(memory: &Memory, topic: &str) -> Option<Position> {
+        let limit = Limit { messages: 1, bytes: 1 };
+        memory.0.page(&topic.into(), &Read { after: 0, epoch: None, limit, renew: None }).map(|page| page.position)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_hosted_is_forgotten_in_the_end() {
+        let (memory, retention) = (Memory::new(), Retention::new(10, Duration::from_secs(1)));
+        let append = |topic: &str| memory.appending(topic).append(&topic.into(), retention, Bytes::new());
+        memory.host(&"hosted".into());
+        let (hosted, forgotten) = (append("hosted"), append("forgotten"));
+        tokio::time::advance(retention.life() + Duration::from_secs(1)).await;
+        assert_eq!(append("hosted"), Position { offset: 2, ..hosted });
+        assert_ne!(append("forgotten").epoch, forgotten.epoch);
+        tokio::time::advance(retention.life() + Duration::from_secs(1)).await;
+        for number in 0..SHARDS * SWEEP * 2 {
+            append(&(number % 1000).to_string());
+        }
+        assert_eq!(position(&memory, "forgotten"), None);
+        assert!(position(&memory, "hosted").is_some());
+        memory.unhost("hosted");
+        for number in 0..SHARDS * SWEEP * 2 {
+            append(&(number % 1000).to_string());
+        }
+        assert_eq!(position(&memory, "hosted"), None);
+    }
+}

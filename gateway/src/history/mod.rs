@@ -8,6 +8,8 @@
 //! messages (expiry, a flush, a replica that took over) begins another epoch; what cannot be proved to be complete is
 //! reported as lost, never passed over.
 
+#[cfg(test)]
+mod contract;
 mod memory;
 mod page;
 mod position;

@@ -90,3 +90,48 @@ impl fmt::Debug for Redis {
         f.debug_struct("Redis").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::contract::{Fixture, suite};
+    use super::*;
+    use crate::lifecycle::Tasks;
+    use crate::redis::testing::RedisServer;
+    use crate::redis::{client, stay_connected};
+
+    /// Goes before its server.
+    struct Keep(Tasks, #[expect(dead_code, reason = "it ends when it is dropped")] RedisServer);
+
+    impl Drop for Keep {
+        fn drop(&mut self) {
+            self.0.stop();
+        }
+    }
+
+    async fn fixture() -> Fixture {
+        let (server, tasks) = (RedisServer::start(), Tasks::new());
+        let settings = Settings::new(&server.url(), "test").unwrap();
+        let client = client(&settings.location).unwrap();
+        tasks.spawn(stay_connected(client.clone(), tasks.stopped()));
+        let store = Arc::new(Redis::new(&settings, client.clone()));
+        let script = Arc::new(Script::new(include_str!("../redis/scripts/history_publish.lua")));
+        let append = move |topic: &str, retention: Retention, message: Bytes| {
+            let (client, keys, script) = (client.clone(), Keys::new("test"), script.clone());
+            let keys = vec![keys.history_position(topic), keys.history(topic), keys.broadcast(topic)];
+            let arguments = vec![
+                "PUBLISH".into(),
+                message.into(),
+                Epoch::random().as_str().into(),
+                i64::from(retention.size()).into(),
+                count(retention.ttl().as_millis()).into(),
+                count(retention.life().as_millis()).into(),
+            ];
+            Box::pin(async move {
+                assert_eq!(script.run(&client, keys, arguments).await.unwrap().as_i64(), Some(1));
+            }) as _
+        };
+        Fixture { store, append: Box::new(append), _keep: Box::new(Keep(tasks, server)) }
+    }
+
+    suite!(fixture());
+}

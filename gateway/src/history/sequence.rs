@@ -184,3 +184,6 @@ impl<M> Default for Sequence<M> {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use prometheus::Registry;
 
 use super::access::{Access, guard};
 use super::problem::Problem;
-use super::{batch, broadcast, disconnect, document, events, health, metrics, nodes, topics};
+use super::{batch, broadcast, disconnect, document, events, health, history, metrics, nodes, topics};
 use crate::channel::Endpoint;
 use crate::lifecycle::Readiness;
 
@@ -43,6 +43,7 @@ pub(super) fn resources() -> Vec<Resource> {
         reads("/nodes", nodes::get),
         reads("/topics/{topic}", topics::get),
         reads("/topics/{topic}/events", events::get),
+        reads("/topics/{topic}/history", history::get),
         reads("/topics/{topic}/presence", topics::presence),
     ]
 }

@@ -11,6 +11,7 @@ mod disconnect;
 mod document;
 mod events;
 mod health;
+mod history;
 mod internal;
 mod message;
 mod metrics;

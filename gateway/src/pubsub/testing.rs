@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::message::{Broadcast, Control, ControlHandler, Delivery, Received, Receiver, Subscriber, SubscriberId};
 use super::{Interest, Metrics, PubSub, Subscription};
+use crate::history::{Policy, Retention};
 use crate::outbox::{Budget, Outbox, Packet};
 use crate::wire::{Payload, Vsn};
 
@@ -103,10 +104,44 @@ fn text(packet: &Packet) -> String {
 #[derive(Default)]
 pub(super) struct Collector(pub(super) Mutex<Vec<Arc<Received>>>);
 
+impl Collector {
+    /// The events that came, with their offsets.
+    pub(super) fn offsets(&self) -> Vec<(String, Option<u64>)> {
+        self.0.lock().iter().map(|message| (message.event.to_string(), message.offset)).collect()
+    }
+
+    /// Waits until so many have come.
+    pub(super) async fn has(&self, count: usize) {
+        soon(async {
+            while self.0.lock().len() < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+}
+
+/// Server code that listens to a topic.
+pub(super) async fn listen(pod: &Pod, topic: &str) -> (Arc<Collector>, Subscription) {
+    let collector = Arc::new(Collector::default());
+    let delivery = Delivery::Receiver(collector.clone());
+    let subscriber = Subscriber { id: pod.pubsub.next_subscriber_id(), delivery };
+    let subscription = soon(pod.pubsub.interest(topic)).await.unwrap().attach(subscriber, || {});
+    (collector, subscription)
+}
+
 impl Receiver for Collector {
     fn receive(&self, message: &Arc<Received>) {
         self.0.lock().push(message.clone());
     }
+}
+
+/// Topics that begin with `h:` keep 100 messages, those with `short:` two.
+pub(super) fn policy() -> Policy {
+    Arc::new(|topic| {
+        let size = [("h:", 100), ("short:", 2)].into_iter().find(|(start, _)| topic.starts_with(start))?.1;
+        Some(Retention::new(size, Duration::from_secs(60)))
+    })
 }
 
 /// A broadcast of a JSON text.

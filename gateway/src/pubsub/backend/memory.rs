@@ -109,6 +109,20 @@ mod tests {
 
     suite!(pod());
 
+    mod kept {
+        use crate::ids::NodeId;
+        use crate::pubsub::PubSub;
+        use crate::pubsub::backend::kept_contract::suite;
+        use crate::pubsub::testing::{Pod, policy};
+
+        async fn pod() -> Box<Pod> {
+            let make = async |handler, metrics| PubSub::memory(NodeId::random(), handler, metrics, Some(policy()));
+            Box::new(Pod::new(make).await)
+        }
+
+        suite!(pod());
+    }
+
     #[tokio::test]
     async fn coming_and_going_leaves_nothing_behind() {
         let pod = pod().await;

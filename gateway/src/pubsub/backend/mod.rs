@@ -4,6 +4,8 @@
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod kept_contract;
 mod memory;
 mod redis;
 mod remembered;

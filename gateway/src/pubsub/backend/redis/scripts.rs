@@ -54,13 +54,14 @@ impl Scripts {
     }
 
     /// Queues a message that is appended to the history of its topic. The keys: position, stream, channel, and the
-    /// idempotency key if it has one.
+    /// idempotency key if it has one. `again`: there is one before it in the pipeline.
     pub(super) async fn publish_kept(
         &self,
         pipeline: &Pipeline<Client>,
         keys: Vec<String>,
         retention: Retention,
         message: Bytes,
+        again: bool,
     ) {
         let arguments = vec![
             self.command(),
@@ -71,7 +72,11 @@ impl Scripts {
             millis(retention.life()),
             millis(REMEMBERED),
         ];
-        self.kept.queue(pipeline, keys, arguments).await;
+        if again {
+            self.kept.queue_again(pipeline, keys, arguments).await;
+        } else {
+            self.kept.queue(pipeline, keys, arguments).await;
+        }
     }
 
     /// Queues an order, which is also kept for those who do not hear it.

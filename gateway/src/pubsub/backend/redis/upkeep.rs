@@ -110,8 +110,10 @@ impl<S: Sink + 'static> Redis<S> {
 
     async fn send_part(&self, client: Client, batch: &[&Item]) -> Vec<(u64, Answer)> {
         let pipeline = client.pipeline();
+        let mut knows_kept = false;
         for item in batch {
-            self.queue(&pipeline, item).await;
+            self.queue(&pipeline, item, knows_kept).await;
+            knows_kept |= matches!(item.body, Body::Kept(..));
         }
         let mut outcomes = pipeline.try_all::<Value>().await;
         if let Some(error) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
@@ -126,7 +128,7 @@ impl<S: Sink + 'static> Redis<S> {
         batch.iter().zip(outcomes).map(|(item, reply)| (item.sequence, Answer::new(&item.body, reply))).collect()
     }
 
-    async fn queue(&self, pipeline: &Pipeline<Client>, item: &Item) {
+    async fn queue(&self, pipeline: &Pipeline<Client>, item: &Item, knows_kept: bool) {
         let message = |broadcast| Bytes::from(envelope::encode(&self.incoming.node, item.sequence, broadcast));
         match &item.body {
             Body::Broadcast(broadcast) => {
@@ -140,7 +142,7 @@ impl<S: Sink + 'static> Redis<S> {
                 let position = keys.history_position(&broadcast.topic);
                 let mut keys = vec![position, keys.history(&broadcast.topic), item.channel.clone()];
                 keys.extend(key.clone());
-                self.scripts.publish_kept(pipeline, keys, *retention, message(broadcast)).await;
+                self.scripts.publish_kept(pipeline, keys, *retention, message(broadcast), knows_kept).await;
             }
             Body::Control(control) => {
                 self.scripts.order(pipeline, &item.channel, envelope::encode_control(control).into()).await;

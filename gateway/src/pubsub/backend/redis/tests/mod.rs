@@ -2,6 +2,7 @@
 
 mod cluster;
 mod contract;
+mod history;
 mod order;
 mod outage;
 mod scripts;
