@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::websocket::{FrameHeader, MessageKind};
-use crate::wire::{EncodeError, Opcode, Outgoing, Vsn};
+use crate::wire::{EncodeError, Encoding, Opcode, Outgoing};
 
 /// What a queued frame costs beside its bytes, so that a limit in bytes bounds the number of small frames too.
 const PACKET_OVERHEAD: usize = 64;
@@ -33,11 +33,11 @@ impl Packet {
     /// Encodes a message.
     ///
     /// # Errors
-    /// When this version cannot carry it.
-    pub fn encode(vsn: Vsn, message: Outgoing<'_>) -> Result<Self, EncodeError> {
+    /// When the version of the encoding cannot carry it.
+    pub fn encode(encoding: impl Into<Encoding>, message: Outgoing<'_>) -> Result<Self, EncodeError> {
         let mut out = Vec::with_capacity(256);
         out.resize(FrameHeader::MAX_LEN, 0);
-        let kind = match vsn.encode(message, &mut out)? {
+        let kind = match encoding.into().encode(message, &mut out)? {
             Opcode::Text => MessageKind::Text,
             Opcode::Binary => MessageKind::Binary,
         };

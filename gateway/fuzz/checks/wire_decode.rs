@@ -1,7 +1,7 @@
 //! Whatever frame arrives, decoding it does not panic, and what it says can be answered so that the answer reads back.
 
 use bytes::Bytes;
-use gateway::wire::{DecodeError, Message, Opcode, Outgoing, Payload, Ref, Vsn};
+use gateway::wire::{DecodeError, Encoding, Message, Opcode, Outgoing, Payload, Ref, Vsn};
 
 /// The first byte chooses the version and the opcode; the rest is the frame.
 pub(crate) fn check(data: &[u8]) {
@@ -25,7 +25,7 @@ pub(crate) fn check(data: &[u8]) {
 
 fn encode(vsn: Vsn, message: Outgoing<'_>) -> Option<(Opcode, Bytes)> {
     let mut out = Vec::new();
-    let opcode = vsn.encode(message, &mut out).ok()?;
+    let opcode = Encoding::from(vsn).encode(message, &mut out).ok()?;
     Some((opcode, out.into()))
 }
 

@@ -27,13 +27,13 @@ pub(super) fn subscribing(cx: &Context) -> Subscribing {
 
 /// How the broadcasts of the topic reach a channel.
 pub(super) fn subscriber(cx: &Context, join: Option<&PendingJoin>) -> Subscriber {
-    let (vsn, outbox) = (cx.client.vsn(), Arc::clone(cx.client.outbox()));
+    let (encoding, outbox) = (cx.client.vsn().into(), Arc::clone(cx.client.outbox()));
     let delivery = match join {
         Some(join) if !join.intercept.is_empty() => {
             let (events, receiver) = (Arc::clone(&join.intercept), cx.receiver(Mail::Out));
-            Delivery::Intercepted { vsn, outbox, events, receiver }
+            Delivery::Intercepted { encoding, outbox, events, receiver }
         }
-        _ => Delivery::Fastlane { vsn, outbox, lost: None },
+        _ => Delivery::Fastlane { encoding, outbox, lost: None },
     };
     Subscriber { id: cx.subscriber, delivery }
 }

@@ -8,7 +8,7 @@ use slab::Slab;
 use super::backend::Inbound;
 use super::message::{Delivery, Received, Subscriber};
 use crate::outbox::{Outbox, Packet};
-use crate::wire::{Outgoing, Payload, Vsn};
+use crate::wire::{Encoding, Outgoing, Payload};
 
 /// Hands a message to everybody but the excluded one. How many took it.
 pub(super) fn deliver(subscribers: &Slab<Subscriber>, topic: &Arc<str>, message: &Inbound<'_>) -> usize {
@@ -25,14 +25,14 @@ pub(super) fn deliver_to(subscriber: &Subscriber, topic: &Arc<str>, message: &In
 struct Forms<'a> {
     topic: &'a Arc<str>,
     message: &'a Inbound<'a>,
-    /// `Some(None)`: this version cannot carry the message.
-    packets: [Option<Option<Packet>>; Vsn::COUNT],
+    /// `Some(None)`: this encoding cannot carry the message.
+    packets: [Option<Option<Packet>>; Encoding::COUNT],
     received: Option<Arc<Received>>,
 }
 
 impl<'a> Forms<'a> {
     fn new(topic: &'a Arc<str>, message: &'a Inbound<'a>) -> Self {
-        Self { topic, message, packets: [const { None }; Vsn::COUNT], received: None }
+        Self { topic, message, packets: [const { None }; Encoding::COUNT], received: None }
     }
 
     /// Whether the subscriber took it.
@@ -47,8 +47,8 @@ impl<'a> Forms<'a> {
                 receiver.receive(self.received());
                 true
             }
-            Delivery::Fastlane { vsn, outbox, .. } | Delivery::Intercepted { vsn, outbox, .. } => {
-                self.push(*vsn, outbox)
+            Delivery::Fastlane { encoding, outbox, .. } | Delivery::Intercepted { encoding, outbox, .. } => {
+                self.push(*encoding, outbox)
             }
             Delivery::Receiver(receiver) => {
                 receiver.receive(self.received());
@@ -59,10 +59,12 @@ impl<'a> Forms<'a> {
 
     /// Whether the connection took it. One whose queue is full is closed by its own task; one that speaks version 1 is
     /// left out of binary messages (checklist row 166).
-    fn push(&mut self, vsn: Vsn, outbox: &Outbox) -> bool {
-        let Inbound { topic, event, payload, .. } = self.message;
-        let packet = self.packets[vsn.index()]
-            .get_or_insert_with(|| Packet::encode(vsn, Outgoing::Broadcast { topic, event, payload }).ok());
+    fn push(&mut self, encoding: Encoding, outbox: &Outbox) -> bool {
+        let Inbound { topic, event, payload, kept, .. } = self.message;
+        let offset = kept.map(|kept| kept.offset);
+        let packet = self.packets[encoding.index()].get_or_insert_with(|| {
+            Packet::encode(encoding, Outgoing::Broadcast { topic, event, payload, offset }).ok()
+        });
         packet.as_ref().is_some_and(|packet| outbox.push(packet.clone()).is_ok())
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::outbox::Outbox;
-use crate::wire::{MAX_NAME, Payload, Vsn};
+use crate::wire::{Encoding, MAX_NAME, Payload};
 
 /// Names one subscriber; unique within the node, so that a broadcast can leave its sender out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,7 +70,7 @@ pub enum Delivery {
     /// Every event, encoded, straight to the connection.
     Fastlane {
         /// What the connection speaks.
-        vsn: Vsn,
+        encoding: Encoding,
         /// The connection's queue.
         outbox: Arc<Outbox>,
         /// Of a topic with history, whoever has to know when continuity is lost; without, it just goes on.
@@ -79,7 +79,7 @@ pub enum Delivery {
     /// Some events to the receiver, all others as by the fastlane.
     Intercepted {
         /// What the connection speaks.
-        vsn: Vsn,
+        encoding: Encoding,
         /// The connection's queue.
         outbox: Arc<Outbox>,
         /// The events that the receiver wants.
@@ -94,8 +94,8 @@ pub enum Delivery {
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fastlane { vsn, .. } => write!(f, "Fastlane({vsn:?})"),
-            Self::Intercepted { vsn, events, .. } => write!(f, "Intercepted({vsn:?}, {events:?})"),
+            Self::Fastlane { encoding, .. } => write!(f, "Fastlane({encoding:?})"),
+            Self::Intercepted { encoding, events, .. } => write!(f, "Intercepted({encoding:?}, {events:?})"),
             Self::Receiver(_) => f.write_str("Receiver"),
         }
     }

@@ -4,7 +4,7 @@
 //! straight to the outboxes of connections and knows neither sockets nor channels.
 //!
 //! Invariants: all subscribers of a topic, on all pods, see one order; fan-out never waits for anybody; a message is
-//! encoded at most once per version; a pod receives exactly the topics it hosts, and some seconds longer; a publication
+//! encoded at most once per encoding; a pod receives exactly the topics it hosts, and some seconds longer; a publication
 //! that resolves well stands in the outboxes of this pod's subscribers already.
 
 mod backend;

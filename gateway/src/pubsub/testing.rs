@@ -52,7 +52,7 @@ impl Pod {
     pub(super) async fn join(&self, topic: &str, vsn: Vsn) -> Client {
         let interest = soon(self.pubsub.interest(topic)).await.unwrap();
         let outbox = Arc::new(Outbox::new(64 * 1024 * 1024, Budget::new(usize::MAX)));
-        let delivery = Delivery::Fastlane { vsn, outbox: outbox.clone(), lost: None };
+        let delivery = Delivery::Fastlane { encoding: vsn.into(), outbox: outbox.clone(), lost: None };
         self.attach(interest, outbox, delivery)
     }
 

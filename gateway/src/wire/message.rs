@@ -86,7 +86,8 @@ pub enum Outgoing<'a> {
         /// `{}` or a reason.
         payload: &'a Payload,
     },
-    /// To every subscriber: `[null, null, topic, event, payload]`.
+    /// To every subscriber: `[null, null, topic, event, payload]`. With an offset, connections that asked for offsets get
+    /// `"o:<offset>"` as the reference: no client takes that for a heartbeat's (protocol 7.5).
     Broadcast {
         /// The topic it was sent to.
         topic: &'a str,
@@ -94,6 +95,8 @@ pub enum Outgoing<'a> {
         event: &'a str,
         /// An object or bytes.
         payload: &'a Payload,
+        /// Its place in the history of the topic, where there is one.
+        offset: Option<u64>,
     },
 }
 

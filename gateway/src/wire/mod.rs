@@ -5,9 +5,10 @@
 //! object, version 2 a JSON array or, for binary payloads, a length-prefixed binary frame.
 //!
 //! Invariants: a reference is echoed with the JSON type it came with; payloads pass through unparsed; what
-//! [`Vsn::encode`] writes is compact JSON.
+//! [`Encoding::encode`] writes is compact JSON.
 
 mod binary;
+mod encoding;
 mod error;
 mod json;
 mod message;
@@ -20,6 +21,7 @@ mod v1;
 mod v2;
 mod vsn;
 
+pub use encoding::Encoding;
 pub use error::{DecodeError, EncodeError};
 pub use message::{Message, Opcode, Outgoing};
 pub use name::{MAX_NAME, Name};

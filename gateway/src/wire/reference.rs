@@ -29,6 +29,12 @@ impl Ref {
         self.len() == 0
     }
 
+    /// The reference of a broadcast that tells its offset, or none. The letter keeps it apart from the references of
+    /// heartbeats, which are decimal numbers, in all clients that were looked at (protocol 7.5).
+    pub(super) fn of_offset(offset: Option<u64>) -> Self {
+        offset.map_or(Self::Null, |offset| Self::Text(format!("o:{offset}").into()))
+    }
+
     pub(super) fn from_raw(raw: &RawValue) -> Option<Self> {
         match raw.get() {
             "null" => Some(Self::Null),

@@ -45,10 +45,12 @@ pub(super) fn decode(frame: &Bytes) -> Result<Message, DecodeError> {
 }
 
 pub(super) fn encode(message: Outgoing<'_>, out: &mut Vec<u8>) -> Result<Opcode, EncodeError> {
-    let null = &Ref::Null;
     match message {
-        Outgoing::Push { topic, event, payload, .. } | Outgoing::Broadcast { topic, event, payload } => {
-            object(out, |out| write_string(out, topic), event, json(payload)?, null);
+        Outgoing::Push { topic, event, payload, .. } => {
+            object(out, |out| write_string(out, topic), event, json(payload)?, &Ref::Null);
+        }
+        Outgoing::Broadcast { topic, event, payload, offset } => {
+            object(out, |out| write_string(out, topic), event, json(payload)?, &Ref::of_offset(offset));
         }
         Outgoing::Ended { join_ref, topic, event, payload } => {
             object(out, |out| write_string(out, topic), event, json(payload)?, join_ref);

@@ -79,7 +79,7 @@ pub(super) fn encode(message: Outgoing<'_>, out: &mut Vec<u8>) -> Result<Opcode,
         Outgoing::Push { payload: Payload::Binary(bytes), join_ref, topic, event } => {
             return super::binary::encode_push(out, join_ref, topic, event, bytes);
         }
-        Outgoing::Broadcast { payload: Payload::Binary(bytes), topic, event } => {
+        Outgoing::Broadcast { payload: Payload::Binary(bytes), topic, event, .. } => {
             return super::binary::encode_broadcast(out, topic, event, bytes);
         }
         Outgoing::Reply { response: Payload::Binary(bytes), join_ref, reference, topic, status } => {
@@ -89,8 +89,8 @@ pub(super) fn encode(message: Outgoing<'_>, out: &mut Vec<u8>) -> Result<Opcode,
             head(out, join_ref, null, |out| write_string(out, topic), event);
             object(out, payload)?;
         }
-        Outgoing::Broadcast { topic, event, payload } => {
-            head(out, null, null, |out| write_string(out, topic), event);
+        Outgoing::Broadcast { topic, event, payload, offset } => {
+            head(out, null, &Ref::of_offset(offset), |out| write_string(out, topic), event);
             object(out, payload)?;
         }
         Outgoing::Ended { join_ref, topic, event, payload } => {

@@ -2,8 +2,8 @@ use bytes::Bytes;
 use semver::Version;
 use thiserror::Error;
 
-use super::error::{DecodeError, EncodeError};
-use super::message::{Message, Opcode, Outgoing};
+use super::error::DecodeError;
+use super::message::{Message, Opcode};
 use super::{v1, v2};
 
 /// The serializer of a connection, chosen by the connect param `vsn` (protocol 1.2).
@@ -21,17 +21,6 @@ pub enum Vsn {
 pub struct UnsupportedVsn;
 
 impl Vsn {
-    /// How many there are: the size of a table indexed by [`Vsn::index`].
-    pub const COUNT: usize = 2;
-
-    /// A small number that tells the versions apart.
-    pub fn index(self) -> usize {
-        match self {
-            Self::V1 => 0,
-            Self::V2 => 1,
-        }
-    }
-
     /// Chooses the serializer: none given is 1.0.0; `1.0.x` and `2.0.x` are handled (rows 6-11).
     ///
     /// # Errors
@@ -56,17 +45,6 @@ impl Vsn {
             (Self::V1, _) => v1::decode(frame),
             (Self::V2, Opcode::Text) => v2::decode(frame),
             (Self::V2, Opcode::Binary) => super::binary::decode(frame),
-        }
-    }
-
-    /// Appends the frame of a message to `out` and says which kind of frame it is.
-    ///
-    /// # Errors
-    /// When this version cannot carry it; `out` may then hold a part and must be discarded.
-    pub fn encode(self, message: Outgoing<'_>, out: &mut Vec<u8>) -> Result<Opcode, EncodeError> {
-        match self {
-            Self::V1 => v1::encode(message, out),
-            Self::V2 => v2::encode(message, out),
         }
     }
 }

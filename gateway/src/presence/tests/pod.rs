@@ -65,7 +65,7 @@ impl Pod {
         let watch = soon(self.presence.watch(&topic)).await.unwrap();
         let outbox = Arc::new(Outbox::new(64 * 1024 * 1024, Budget::new(usize::MAX)));
         let id = self.pubsub.next_subscriber_id();
-        let delivery = Delivery::Fastlane { vsn: Vsn::V2, outbox: outbox.clone(), lost: None };
+        let delivery = Delivery::Fastlane { encoding: Vsn::V2.into(), outbox: outbox.clone(), lost: None };
         let subscription = watch.with_payload(|payload| {
             let join_ref = Ref::Null;
             let push = Outgoing::Push { join_ref: &join_ref, topic: &topic, event: "presence_state", payload };

@@ -109,14 +109,14 @@ pub(in crate::pubsub) async fn nothing_precedes_the_reply(pod: &mut Pod) {
     let interest = soon(pod.pubsub.interest("t")).await.unwrap();
     soon(pod.pubsub.broadcast(broadcast("t", "before", "{}"))).await.unwrap();
     let outbox = Arc::new(Outbox::new(1 << 20, Budget::new(usize::MAX)));
-    let delivery = Delivery::Fastlane { vsn: Vsn::V2, outbox: outbox.clone(), lost: None };
+    let delivery = Delivery::Fastlane { encoding: Vsn::V2.into(), outbox: outbox.clone(), lost: None };
     let subscriber = Subscriber { id: pod.pubsub.next_subscriber_id(), delivery };
     let mut publication = None;
     let pubsub = pod.pubsub.clone();
     let _subscription = interest.attach(subscriber, || {
         // Sent by another thread while the reply is queued: it waits for the topic's lock.
         publication = Some(std::thread::spawn(move || pubsub.broadcast(broadcast("t", "after", "{}"))));
-        let reply = Outgoing::Broadcast { topic: "t", event: "reply", payload: &Payload::empty() };
+        let reply = Outgoing::Broadcast { topic: "t", event: "reply", payload: &Payload::empty(), offset: None };
         outbox.push(Packet::encode(Vsn::V2, reply).unwrap()).unwrap();
     });
     soon(publication.unwrap().join().unwrap()).await.unwrap();
@@ -130,7 +130,7 @@ pub(in crate::pubsub) async fn listed_events_are_intercepted(pod: &mut Pod) {
     let interest = soon(pod.pubsub.interest("t")).await.unwrap();
     let outbox = Arc::new(Outbox::new(1 << 20, Budget::new(usize::MAX)));
     let events: Arc<[Box<str>]> = ["secret".into()].into();
-    let delivery = Delivery::Intercepted { vsn: Vsn::V2, outbox: outbox.clone(), events, receiver: collector.clone() };
+    let delivery = Delivery::Intercepted { encoding: Vsn::V2.into(), outbox: outbox.clone(), events, receiver: collector.clone() };
     let mut client = pod.attach(interest, outbox, delivery);
     soon(pod.pubsub.broadcast(broadcast("t", "secret", r#"{"a":1}"#))).await.unwrap();
     soon(pod.pubsub.broadcast(broadcast("t", "open", "{}"))).await.unwrap();

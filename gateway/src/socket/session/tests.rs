@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::channel::{Channel, JoinContext, JoinResult};
-use crate::wire::{Opcode, Outgoing, Vsn};
+use crate::wire::{Encoding, Opcode, Outgoing, Vsn};
 
 struct Anything;
 
@@ -84,7 +84,7 @@ fn in_words(effect: Effect) -> String {
 
 fn frame(join_ref: &Ref, reference: &Ref, topic: &Name, status: &str, response: &Payload) -> String {
     let mut out = Vec::new();
-    Vsn::V2.encode(Outgoing::Reply { join_ref, reference, topic, status, response }, &mut out).unwrap();
+    Encoding::from(Vsn::V2).encode(Outgoing::Reply { join_ref, reference, topic, status, response }, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

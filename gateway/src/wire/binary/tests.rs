@@ -1,10 +1,10 @@
 use bytes::Bytes;
 
-use crate::wire::{DecodeError, EncodeError, Message, Name, Opcode, Outgoing, Payload, Ref, Vsn};
+use crate::wire::{DecodeError, EncodeError, Encoding, Message, Name, Opcode, Outgoing, Payload, Ref, Vsn};
 
 fn binary(message: Outgoing<'_>) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::new();
-    assert_eq!(Vsn::V2.encode(message, &mut out)?, Opcode::Binary);
+    assert_eq!(Encoding::from(Vsn::V2).encode(message, &mut out)?, Opcode::Binary);
     Ok(out)
 }
 
@@ -40,7 +40,7 @@ fn row_069_a_reply_is_kind_1() {
 
 #[test]
 fn row_070_a_broadcast_is_kind_2() {
-    let broadcast = Outgoing::Broadcast { topic: "topic", event: "event", payload: &payload() };
+    let broadcast = Outgoing::Broadcast { topic: "topic", event: "event", payload: &payload(), offset: None };
     assert_eq!(binary(broadcast).unwrap(), b"\x02\x05\x05topicevent\x65\x66\x67");
 }
 
@@ -72,7 +72,7 @@ fn row_072_a_field_over_255_bytes_is_the_senders_error() {
     let push = |join_ref: &str, topic: &str, event: &str| {
         binary(Outgoing::Push { join_ref: &Ref::from(join_ref), topic, event, payload })
     };
-    let broadcast = |topic: &str, event: &str| binary(Outgoing::Broadcast { topic, event, payload });
+    let broadcast = |topic: &str, event: &str| binary(Outgoing::Broadcast { topic, event, payload, offset: None });
     let reply = |join_ref: &str, reference: &str, topic: &str, status: &str| {
         let (join_ref, reference, topic) = (&Ref::from(join_ref), &Ref::from(reference), &Name::from(topic));
         binary(Outgoing::Reply { join_ref, reference, topic, status, response: payload })
@@ -118,7 +118,7 @@ fn row_080_sizes_beyond_the_data_are_truncation() {
 
 #[test]
 fn row_093_sizes_count_bytes_of_utf_8() {
-    let broadcast = Outgoing::Broadcast { topic: "room:café", event: "é", payload: &payload() };
+    let broadcast = Outgoing::Broadcast { topic: "room:café", event: "é", payload: &payload(), offset: None };
     assert_eq!(binary(broadcast).unwrap(), b"\x02\x0a\x02room:caf\xc3\xa9\xc3\xa9\x65\x66\x67");
     let read = decode(b"\x00\x00\x00\x0a\x02room:caf\xc3\xa9\xc3\xa9").unwrap();
     assert_eq!((read.topic, &*read.event), (Name::from("room:café"), "é"));

@@ -1,11 +1,11 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::wire::{DecodeError, EncodeError, Message, Name, Opcode, Outgoing, Payload, Ref, Vsn};
+use crate::wire::{DecodeError, EncodeError, Encoding, Message, Name, Opcode, Outgoing, Payload, Ref, Vsn};
 
 fn text(message: Outgoing<'_>) -> Result<String, EncodeError> {
     let mut out = Vec::new();
-    assert_eq!(Vsn::V1.encode(message, &mut out)?, Opcode::Text);
+    assert_eq!(Encoding::from(Vsn::V1).encode(message, &mut out)?, Opcode::Text);
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -33,7 +33,7 @@ fn row_082_a_reply_holds_status_and_response_and_no_join_ref() {
 #[test]
 fn row_083_a_broadcast_has_four_keys_too() {
     let payload = &Payload::from(json!({ "m": 1 }));
-    let broadcast = Outgoing::Broadcast { topic: "t", event: "e", payload };
+    let broadcast = Outgoing::Broadcast { topic: "t", event: "e", payload, offset: None };
     assert_eq!(text(broadcast).unwrap(), r#"{"topic":"t","event":"e","payload":{"m":1},"ref":null}"#);
 }
 
@@ -115,7 +115,7 @@ fn binary_payloads_cannot_be_sent() {
     let (join_ref, reference, topic) = (&Ref::Null, &Ref::Null, &Name::from("t"));
     for message in [
         Outgoing::Push { join_ref, topic: "t", event: "e", payload },
-        Outgoing::Broadcast { topic: "t", event: "e", payload },
+        Outgoing::Broadcast { topic: "t", event: "e", payload, offset: None },
         Outgoing::Reply { join_ref, reference, topic, status: "ok", response: payload },
     ] {
         assert_eq!(text(message), Err(EncodeError::BinaryUnsupported));

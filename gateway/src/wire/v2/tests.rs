@@ -1,11 +1,11 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::wire::{DecodeError, EncodeError, Message, Name, Opcode, Outgoing, Payload, Ref, Vsn};
+use crate::wire::{DecodeError, EncodeError, Encoding, Message, Name, Opcode, Outgoing, Payload, Ref, Vsn};
 
 fn text(message: Outgoing<'_>) -> Result<String, EncodeError> {
     let mut out = Vec::new();
-    assert_eq!(Vsn::V2.encode(message, &mut out)?, Opcode::Text);
+    assert_eq!(Encoding::from(Vsn::V2).encode(message, &mut out)?, Opcode::Text);
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -53,7 +53,7 @@ fn row_065_decodes_an_array_whose_refs_are_null() {
 
 #[test]
 fn row_066_a_broadcast_has_no_refs() {
-    let broadcast = text(Outgoing::Broadcast { topic: "t", event: "e", payload: &payload() });
+    let broadcast = text(Outgoing::Broadcast { topic: "t", event: "e", payload: &payload(), offset: None });
     assert_eq!(broadcast.unwrap(), r#"[null,null,"t","e",{"m":1}]"#);
 }
 
@@ -68,7 +68,7 @@ fn the_end_of_a_channel_carries_the_join_reference_twice() {
 fn row_067_a_push_or_broadcast_that_is_no_object_is_the_senders_error() {
     for invalid in [json!("invalid"), json!(1), json!(null), json!(true), json!([{ "m": 1 }])] {
         let payload = &Payload::from(invalid);
-        let broadcast = Outgoing::Broadcast { topic: "t", event: "e", payload };
+        let broadcast = Outgoing::Broadcast { topic: "t", event: "e", payload, offset: None };
         assert_eq!(text(broadcast), Err(EncodeError::NotAnObject));
         let push = Outgoing::Push { join_ref: &Ref::Null, topic: "t", event: "e", payload };
         assert_eq!(text(push), Err(EncodeError::NotAnObject));
@@ -151,7 +151,7 @@ fn references_are_compared_strictly() {
 #[test]
 fn names_that_need_escapes_survive() {
     let name = "a\"b\\c\n\u{1}é🌍";
-    let out = text(Outgoing::Broadcast { topic: name, event: name, payload: &Payload::empty() }).unwrap();
+    let out = text(Outgoing::Broadcast { topic: name, event: name, payload: &Payload::empty(), offset: None }).unwrap();
     let message = decode(&out).unwrap();
     assert_eq!((message.topic.as_str(), &*message.event), (Some(name), name));
 }

@@ -1,0 +1,115 @@
+use super::error::EncodeError;
+use super::message::{Opcode, Outgoing};
+use super::vsn::Vsn;
+use super::{v1, v2};
+
+/// How a connection is written to: its serializer, and whether broadcasts tell their place in the history of their topic
+/// (connect param `offsets=1`). Connections with the same one share the bytes of a broadcast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Encoding {
+    /// The serializer.
+    pub vsn: Vsn,
+    /// Whether broadcasts that have an offset carry it.
+    pub offsets: bool,
+}
+
+impl Encoding {
+    /// How many there are: the size of a table indexed by [`Encoding::index`].
+    pub const COUNT: usize = 4;
+
+    /// A small number that tells the encodings apart.
+    pub fn index(self) -> usize {
+        let vsn = match self.vsn {
+            Vsn::V1 => 0,
+            Vsn::V2 => 1,
+        };
+        2 * vsn + usize::from(self.offsets)
+    }
+
+    /// Appends the frame of a message to `out` and says which kind of frame it is.
+    ///
+    /// # Errors
+    /// When the version cannot carry it; `out` may then hold a part and must be discarded.
+    pub fn encode(self, message: Outgoing<'_>, out: &mut Vec<u8>) -> Result<Opcode, EncodeError> {
+        let message = match message {
+            Outgoing::Broadcast { topic, event, payload, .. } if !self.offsets => {
+                Outgoing::Broadcast { topic, event, payload, offset: None }
+            }
+            message => message,
+        };
+        match self.vsn {
+            Vsn::V1 => v1::encode(message, out),
+            Vsn::V2 => v2::encode(message, out),
+        }
+    }
+}
+
+/// As clients are written to that ask for nothing else.
+impl From<Vsn> for Encoding {
+    fn from(vsn: Vsn) -> Self {
+        Self { vsn, offsets: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::payload::Payload;
+    use super::super::reference::Ref;
+    use super::*;
+
+    const ALL: [Encoding; Encoding::COUNT] = [
+        Encoding { vsn: Vsn::V1, offsets: false },
+        Encoding { vsn: Vsn::V1, offsets: true },
+        Encoding { vsn: Vsn::V2, offsets: false },
+        Encoding { vsn: Vsn::V2, offsets: true },
+    ];
+
+    fn broadcast(encoding: Encoding, payload: &Payload, offset: Option<u64>) -> Result<Vec<u8>, EncodeError> {
+        let mut out = Vec::new();
+        encoding.encode(Outgoing::Broadcast { topic: "room:1", event: "msg", payload, offset }, &mut out)?;
+        Ok(out)
+    }
+
+    fn text(encoding: Encoding, offset: Option<u64>) -> String {
+        String::from_utf8(broadcast(encoding, &Payload::empty(), offset).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_encoding_has_its_place_in_a_table() {
+        assert_eq!(ALL.map(Encoding::index), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn an_offset_is_the_reference_of_a_broadcast_for_those_who_asked() {
+        let [v1, v1_offsets, v2, v2_offsets] = ALL;
+        assert_eq!(text(v2_offsets, Some(12)), r#"[null,"o:12","room:1","msg",{}]"#);
+        assert_eq!(text(v1_offsets, Some(12)), r#"{"topic":"room:1","event":"msg","payload":{},"ref":"o:12"}"#);
+        let largest = r#"[null,"o:18446744073709551615","room:1","msg",{}]"#;
+        assert_eq!(text(v2_offsets, Some(u64::MAX)), largest);
+        for offset in [None, Some(12)] {
+            assert_eq!(text(v2, offset), r#"[null,null,"room:1","msg",{}]"#);
+            assert_eq!(text(v1, offset), r#"{"topic":"room:1","event":"msg","payload":{},"ref":null}"#);
+        }
+        // A topic without history looks as it always does.
+        assert_eq!(text(v2_offsets, None), text(v2, None));
+        assert_eq!(text(v1_offsets, None), text(v1, None));
+    }
+
+    #[test]
+    fn other_messages_and_binary_frames_are_the_same_with_offsets() {
+        let binary = &Payload::Binary(Bytes::from_static(b"x"));
+        let [v1, v1_offsets, v2, v2_offsets] = ALL;
+        assert_eq!(broadcast(v2_offsets, binary, Some(12)), broadcast(v2, binary, None));
+        assert_eq!(broadcast(v1_offsets, binary, Some(12)), broadcast(v1, binary, None));
+        let payload = &Payload::empty();
+        let push = Outgoing::Push { join_ref: &Ref::from("1"), topic: "room:1", event: "msg", payload };
+        for (plain, offsets) in [(v1, v1_offsets), (v2, v2_offsets)] {
+            let (mut left, mut right) = (Vec::new(), Vec::new());
+            plain.encode(push, &mut left).unwrap();
+            offsets.encode(push, &mut right).unwrap();
+            assert_eq!(left, right);
+        }
+    }
+}
