@@ -5,11 +5,12 @@ use thiserror::Error;
 use super::environment::Environment;
 use super::error::ConfigError;
 use super::events::{ClientEvents, LONGEST_NAME, check_event};
+use super::history::History;
 use super::print::Printer;
 use super::section::{Section, kind};
 use super::webhook::Webhook;
 
-pub(super) const KEYS: &[&str] = &["topic", "join", "client_events", "broadcast_to", "presence", "webhook"];
+pub(super) const KEYS: &[&str] = &["topic", "join", "client_events", "broadcast_to", "presence", "history", "webhook"];
 
 /// One `[[channel]]`: what clients may do on the topics that match. The first match wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Channel {
     pub broadcast_to: Recipients,
     /// Whether members see who is there. Default no.
     pub presence: bool,
+    /// What is kept for clients that come back, so that they miss nothing. Default nothing.
+    pub history: Option<History>,
     /// The back end that decides about joins (`join = "webhook"`) and about the events it names. Default none.
     pub webhook: Option<Webhook>,
 }
@@ -128,6 +131,7 @@ impl Channel {
             client_events: ClientEvents::All,
             broadcast_to: Recipients::All,
             presence: true,
+            history: None,
             webhook: None,
         }
     }
@@ -144,6 +148,7 @@ impl Channel {
         let presence = section.value_as("presence", |value| {
             value.as_bool().ok_or_else(|| format!("must be true or false, not {}", kind(value)))
         })?;
+        let history = section.value_as("history", History::parse)?;
         let webhook = section.value_as("webhook", |value| Webhook::parse(value, environment))?;
         if join == Some(Join::Webhook) && webhook.is_none() {
             let hint =
@@ -156,6 +161,7 @@ impl Channel {
             client_events: events.map_or(ClientEvents::All, ClientEvents::of),
             broadcast_to: recipients.unwrap_or(Recipients::All),
             presence: presence.unwrap_or(false),
+            history,
             webhook,
         })
     }
@@ -173,6 +179,10 @@ impl Channel {
             },
         );
         out.bool("presence", self.presence);
+        match self.history {
+            Some(history) => out.inline("history", history.table()),
+            None => out.comment("history is not set"),
+        }
         match &self.webhook {
             Some(webhook) => out.inline("webhook", webhook.redacted()),
             None => out.comment("webhook is not set"),

@@ -7,6 +7,7 @@ use super::*;
 mod auth;
 mod documents;
 mod garbage;
+mod history;
 mod secrets;
 mod sources;
 mod values;
