@@ -10,8 +10,8 @@ use prometheus::Registry as MetricRegistry;
 use thiserror::Error;
 
 use crate::auth::{CheckOrigin, Origin, TokenMetrics, Verifier, VerifierError};
-use crate::builtin::{RelaySocket, configured_routes};
-use crate::channel::{ChannelMetrics, Endpoint};
+use crate::builtin::{RelaySocket, configured_routes, relay_routes};
+use crate::channel::{ChannelMetrics, Endpoint, policy};
 use crate::clock::Clock;
 use crate::config::{self, Config, InvalidPattern, TopicPattern};
 use crate::drain::drain;
@@ -143,7 +143,8 @@ impl Builder {
         let (tasks, connections, readiness) = (Tasks::new(), Tasks::new(), Readiness::new());
         let socket_metrics = SocketMetrics::register(&metrics)?;
         let registry = Arc::new(Registry::new(socket_metrics.connections.clone()));
-        let pubsub = connect_pubsub(&config, &metrics, &registry, &background, &readiness, None).await?;
+        let policy = policy(mounts.iter().map(Mount::router));
+        let pubsub = connect_pubsub(&config, &metrics, &registry, &background, &readiness, policy).await?;
         let presence = connect_presence(&config, &pubsub, &metrics, &background)?;
         hooks.into_iter().for_each(|(pattern, hooks)| presence.add_hooks(pattern, hooks));
         let endpoint = Endpoint::new(pubsub, presence.clone());
@@ -345,7 +346,9 @@ pub(crate) async fn connect_redis(config: &Config) -> Result<RedisClient, StartE
     let tasks = Tasks::new();
     let metrics = MetricRegistry::new();
     let registry = Arc::new(Registry::new(SocketMetrics::register(&metrics)?.connections));
-    let pubsub = connect_pubsub(config, &metrics, &registry, &tasks, &Readiness::new(), None).await?;
+    // What a command publishes is kept as if a pod had.
+    let policy = policy(std::iter::once(&relay_routes(&config.channels)));
+    let pubsub = connect_pubsub(config, &metrics, &registry, &tasks, &Readiness::new(), policy).await?;
     Ok(RedisClient { pubsub, tasks })
 }
 

@@ -34,9 +34,9 @@ pub use app::{Builder, Gateway, StartError};
 pub use auth::{CheckOrigin, Claims, Identity, InvalidKey, Origin, Rights, TokenRefused, Verifier, VerifierError};
 pub use builtin::{RelaySocket, relay_routes};
 pub use channel::{
-    Assigns, Channel, ChannelError, ChannelHandle, ChannelPresence, Client, Context, Ended, Endpoint, HandlerResult,
-    Info, JoinContext, JoinError, JoinResult, NoReference, Outcome, Presences, Renewed, Reply, ReplyTo, Router,
-    TrackError, Transport,
+    Assigns, Channel, ChannelError, ChannelHandle, ChannelHistory, ChannelPresence, Client, Context, Ended, Endpoint,
+    HandlerResult, Info, JoinContext, JoinError, JoinResult, NoReference, Outcome, Presences, Renewed, Reply, ReplyTo,
+    Router, TrackError, Transport,
 };
 pub use config::{InvalidOrigin, InvalidPattern, OriginPattern, TopicPattern};
 pub use socket::{Accepted, CloseReason, ConnectError, ConnectInfo, Mount, Params, Refusal, Socket};

@@ -54,7 +54,13 @@ fn check_reply(vsn: Vsn, message: &Message) {
 /// A push with the same topic, event and payload reads back as the message without its reference.
 fn check_push(vsn: Vsn, message: &Message) {
     let Some(topic) = message.topic.as_str() else { return };
-    let push = Outgoing::Push { join_ref: &message.join_ref, topic, event: &message.event, payload: &message.payload };
+    let push = Outgoing::Push {
+        join_ref: &message.join_ref,
+        topic,
+        event: &message.event,
+        payload: &message.payload,
+        offset: None,
+    };
     let Some((opcode, frame)) = encode(vsn, push) else {
         assert!(vsn == Vsn::V2 && !message.payload.is_object_or_binary(), "only version 2 minds, and only objects");
         return;
@@ -74,7 +80,13 @@ fn check_binary_answers(message: &Message) {
         response: &message.payload,
     };
     let topic = message.topic.as_str().expect("a binary frame's topic is text");
-    let push = Outgoing::Push { join_ref: &message.join_ref, topic, event: &message.event, payload: &message.payload };
+    let push = Outgoing::Push {
+        join_ref: &message.join_ref,
+        topic,
+        event: &message.event,
+        payload: &message.payload,
+        offset: None,
+    };
     for (kind, sizes, answer) in [(1, 5, reply), (0, 4, push)] {
         let (opcode, frame) = encode(Vsn::V2, answer).expect("names of at most 255 bytes fit");
         assert_eq!((opcode, frame[0]), (Opcode::Binary, kind));

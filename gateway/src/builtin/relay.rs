@@ -8,7 +8,8 @@ use crate::channel::{
     Call, Context, Finished, HandlerResult, Info, Instance, JoinError, JoinResult, JoinStep, Outcome, Renewed, Reply,
     Router, Step,
 };
-use crate::config::{self, ClientEvents, Join, Recipients};
+use crate::config::{self, ClientEvents, History, Join, Recipients};
+use crate::history::Retention;
 use crate::wire::{Payload, Reason, is_closed_to_clients};
 
 /// The event by which a client changes its own presence.
@@ -25,7 +26,12 @@ pub(super) fn relay_route(router: Router, channel: &config::Channel) -> Router {
     rules.closed = channel.webhook.is_some() || channel.join == Join::Webhook;
     let rules = Arc::new(rules);
     let factory = move || Box::new(Relay::new(Arc::clone(&rules), None)) as Box<dyn Instance>;
-    router.instance(channel.topic.clone(), factory)
+    router.instance(channel.topic.clone(), retention(channel), factory)
+}
+
+/// How much of a pattern's topics is kept.
+pub(super) fn retention(channel: &config::Channel) -> Option<Retention> {
+    channel.history.map(|History { size, ttl }| Retention::new(size, ttl))
 }
 
 /// What the clients of a pattern may do.

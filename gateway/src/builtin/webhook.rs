@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::attendance::Attendance;
-use super::relay::{PRESENCE, Relay, Rules, relay_route};
+use super::relay::{PRESENCE, Relay, Rules, relay_route, retention};
 use super::renewal::ACCESS_TOKEN;
 use super::webhook_visit::{Visit, proven_user};
 use crate::channel::{
@@ -27,7 +27,9 @@ pub(crate) fn configured_routes(channels: &[config::Channel], webhooks: &Webhook
                 asks_to_join: channel.join == Join::Webhook,
                 relay: Arc::new(Rules::of(channel)),
             });
-            router.instance(channel.topic.clone(), move || Box::new(Webhook::new(Arc::clone(&pattern))))
+            router.instance(channel.topic.clone(), retention(channel), move || {
+                Box::new(Webhook::new(Arc::clone(&pattern)))
+            })
         }
     })
 }

@@ -12,7 +12,7 @@ use super::expiry::Expiry;
 use super::outcome::Info;
 use crate::outbox::Outbox;
 use crate::pubsub::Received;
-use crate::wire::Vsn;
+use crate::wire::{Encoding, Vsn};
 
 /// How much mail may wait for a channel.
 pub(super) const MAX_WAITING: usize = 1024;
@@ -47,13 +47,15 @@ pub(crate) enum Mail {
     After(Duration, Info),
     /// There was more than the channel could keep up with.
     Overflow,
+    /// Messages of its topic were lost, and its client has to know.
+    Lost,
 }
 
 /// The client at the other end of the connection, as its channels see it.
 pub struct Client {
     id: Option<Box<str>>,
     assigns: Assigns,
-    vsn: Vsn,
+    encoding: Encoding,
     transport: Transport,
     endpoint: Endpoint,
     outbox: Arc<Outbox>,
@@ -76,14 +78,15 @@ impl Client {
     pub(crate) fn new(
         id: Option<Box<str>>,
         assigns: Assigns,
-        vsn: Vsn,
+        encoding: impl Into<Encoding>,
         transport: Transport,
         endpoint: Endpoint,
         outbox: Arc<Outbox>,
         expires_at: Option<u64>,
     ) -> Self {
+        let encoding = encoding.into();
         let (mail, uuid, expiry) = (Mutex::default(), OnceLock::new(), Expiry::new(expires_at));
-        Self { id, assigns, vsn, transport, endpoint, outbox, mail, uuid, expiry }
+        Self { id, assigns, encoding, transport, endpoint, outbox, mail, uuid, expiry }
     }
 
     /// The socket id that the connect callback gave, shared by all sockets of one user.
@@ -108,7 +111,12 @@ impl Client {
 
     /// The serializer of the connection.
     pub fn vsn(&self) -> Vsn {
-        self.vsn
+        self.encoding.vsn
+    }
+
+    /// How frames for it are made.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// What carries the connection.
@@ -189,6 +197,9 @@ impl Mailbox {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("vsn", &self.vsn).field("transport", &self.transport).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("encoding", &self.encoding)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,10 @@ use super::handle::{self, ChannelHandle, NoReference, ReplyTo};
 use super::outcome::Info;
 use super::present::Present;
 use crate::pubsub::Unavailable;
-use crate::pubsub::{Broadcast, Delivery, Publication, Received, Receiver, Subscriber, SubscriberId, Subscription};
-use crate::wire::{EncodeError, Payload, Ref};
+use crate::pubsub::{
+    Broadcast, Delivery, Lost, Publication, Received, Receiver, Subscriber, SubscriberId, Subscription,
+};
+use crate::wire::{EncodeError, Outgoing, Payload, Ref};
 
 /// What a callback may do: the channel's side of its connection.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Context {
     pub(super) push_ref: Ref,
     /// The reference of the message that is being handled.
     pub(super) current: Option<Ref>,
+    /// Of the intercepted message that is being handled: what is pushed stands for it.
+    pub(super) offset: Option<u64>,
     /// The client already talks to the channel that replaced this one.
     pub(super) muted: bool,
     pub(super) subscriptions: Vec<Subscription>,
@@ -54,7 +58,8 @@ impl Context {
         if self.muted {
             return Ok(());
         }
-        handle::push(&self.client, &self.push_ref, &self.topic, event, &payload.into())
+        let (join_ref, topic, payload, offset) = (&self.push_ref, &self.topic, &payload.into(), self.offset);
+        handle::queue(&self.client, Outgoing::Push { join_ref, topic, event, payload, offset })
     }
 
     /// Sends an event to all subscribers of the topic, this client included, on every pod. It is under way before this
@@ -114,20 +119,41 @@ impl Context {
     }
 
     pub(super) fn receiver(&self, mail: fn(Arc<Received>) -> Mail) -> Arc<dyn Receiver> {
-        Arc::new(ChannelReceiver { client: Arc::clone(&self.client), key: self.key, mail })
+        Arc::new(ChannelReceiver { client: Arc::clone(&self.client), key: self.key, mail, ends_with_loss: false })
+    }
+
+    /// For the channel's own topic, of which its client wants to miss nothing.
+    pub(super) fn strict_receiver(&self) -> Arc<ChannelReceiver> {
+        let (client, key) = (Arc::clone(&self.client), self.key);
+        Arc::new(ChannelReceiver { client, key, mail: Mail::Out, ends_with_loss: true })
     }
 }
 
 /// Puts the broadcasts of a topic into the mail of a channel.
-struct ChannelReceiver {
+pub(super) struct ChannelReceiver {
     client: Arc<Client>,
     key: ChannelKey,
     mail: fn(Arc<Received>) -> Mail,
+    /// Whether the channel ends when messages were lost.
+    ends_with_loss: bool,
 }
 
 impl Receiver for ChannelReceiver {
     fn receive(&self, message: &Arc<Received>) {
         self.client.send(self.key, (self.mail)(Arc::clone(message)));
+    }
+
+    fn lost(&self) -> bool {
+        if self.ends_with_loss {
+            self.client.send(self.key, Mail::Lost);
+        }
+        !self.ends_with_loss
+    }
+}
+
+impl Lost for ChannelReceiver {
+    fn lost(&self) {
+        self.client.send(self.key, Mail::Lost);
     }
 }
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::recovery::Pages;
 use crate::ids::NodeId;
 use crate::presence::{Counts, Entry, Presence, State, Unavailable};
 use crate::pubsub::{Broadcast, IdempotencyKey, KeyedPublication, PubSub, Publication};
@@ -14,11 +15,12 @@ pub(crate) const MAX_SOCKET_ID: usize = 1024;
 pub struct Endpoint {
     pubsub: PubSub,
     presence: Presence,
+    pages: Arc<Pages>,
 }
 
 impl Endpoint {
     pub(crate) fn new(pubsub: PubSub, presence: Presence) -> Self {
-        Self { pubsub, presence }
+        Self { pubsub, presence, pages: Arc::default() }
     }
 
     /// Sends an event to all subscribers of a topic, on every pod. It is under way, in the order of calls, before this
@@ -62,6 +64,10 @@ impl Endpoint {
 
     pub(crate) fn pubsub(&self) -> &PubSub {
         &self.pubsub
+    }
+
+    pub(super) fn pages(&self) -> &Arc<Pages> {
+        &self.pages
     }
 
     pub(crate) fn presence_service(&self) -> &Presence {

@@ -75,7 +75,7 @@ pub(super) fn push(
     event: &str,
     payload: &Payload,
 ) -> Result<(), EncodeError> {
-    queue(client, Outgoing::Push { join_ref, topic, event, payload })
+    queue(client, Outgoing::Push { join_ref, topic, event, payload, offset: None })
 }
 
 pub(super) fn send_reply(
@@ -90,7 +90,7 @@ pub(super) fn send_reply(
 }
 
 pub(super) fn queue(client: &Client, message: Outgoing<'_>) -> Result<(), EncodeError> {
-    let packet = Packet::encode(client.vsn(), message)?;
+    let packet = Packet::encode(client.encoding(), message)?;
     // A full outbox closes the connection by itself: its channels learn of it by their end.
     let _closing = client.outbox().push(packet);
     Ok(())

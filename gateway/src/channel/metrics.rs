@@ -13,6 +13,12 @@ pub(crate) struct ChannelMetrics {
     joins_too_many: IntCounter,
     pub(crate) joins_rate_limited: IntCounter,
     pub(crate) crashes: IntCounter,
+    /// Clients that got all that they had missed.
+    pub(crate) recovered: IntCounter,
+    /// Clients that were told so: it could not be proved.
+    pub(crate) not_recovered: IntCounter,
+    /// Channels that were ended since messages were lost.
+    pub(crate) lost: IntCounter,
 }
 
 impl ChannelMetrics {
@@ -24,6 +30,10 @@ impl ChannelMetrics {
         let joined = IntGauge::new("gateway_channels_joined", "Channels that are joined now")?;
         let joins = Opts::new("gateway_joins_total", "Joins answered, by result");
         let joins = IntCounterVec::new(joins, &["result"])?;
+        let recoveries =
+            Opts::new("gateway_recoveries_total", "Clients that came back to a topic with history, by result");
+        let recoveries = IntCounterVec::new(recoveries, &["result"])?;
+        registry.register(Box::new(recoveries.clone()))?;
         let crashes = IntCounter::new("gateway_channel_crashes_total", "Channels ended by an error or a panic")?;
         registry.register(Box::new(joined.clone()))?;
         registry.register(Box::new(joins.clone()))?;
@@ -38,6 +48,9 @@ impl ChannelMetrics {
             joins_too_many: joins.with_label_values(&["too_many"]),
             joins_rate_limited: joins.with_label_values(&["rate_limited"]),
             crashes,
+            recovered: recoveries.with_label_values(&["recovered"]),
+            not_recovered: recoveries.with_label_values(&["not_recovered"]),
+            lost: recoveries.with_label_values(&["lost"]),
         })
     }
 

@@ -133,6 +133,15 @@ impl ChannelPresence<'_> {
     }
 }
 
+/// Runs `attach` with what queues the state, if that is to follow the answer to the join: under the lock of the replica
+/// then, so that no diff can come before the state and none after it is missed.
+pub(super) fn with_state<T>(cx: &Context, attach: impl FnOnce(&dyn Fn()) -> T) -> T {
+    match cx.present.as_ref().filter(|present| present.state_follows_reply) {
+        Some(present) => present.watch.with_payload(|state| attach(&|| push_state(cx, state))),
+        None => attach(&|| {}),
+    }
+}
+
 /// Queues the state for the client of a channel.
 pub(super) fn push_state(cx: &Context, state: &Payload) {
     if let Err(error) = handle::push(&cx.client, &cx.push_ref, &cx.topic, STATE, state) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::outcome::Reply;
+use super::recovery::Recover;
 use crate::pubsub::Publication;
 use crate::wire::Ref;
 
@@ -14,6 +15,8 @@ pub(super) struct PendingJoin {
     /// The join reference of the channel that this join replaces: its `phx_close` follows the reply (row 111).
     pub(super) replaces: Option<Ref>,
     pub(super) intercept: Arc<[Box<str>]>,
+    /// What the client asked for, where the topic keeps a history.
+    pub(super) recover: Option<Recover>,
 }
 
 /// Replies that wait for their publication, or for the replies before them.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use super::instance::{Custom, Instance};
 use super::traits::Channel;
 use crate::config::{InvalidPattern, TopicPattern};
+use crate::history::Retention;
 
 /// A pattern and how to make its channels.
 pub(crate) struct Route {
     pattern: TopicPattern,
     factory: Box<dyn Fn() -> Box<dyn Instance> + Send + Sync>,
     intercept: Arc<[Box<str>]>,
+    history: Option<Retention>,
 }
 
 impl Route {
@@ -19,6 +21,11 @@ impl Route {
 
     pub(crate) fn intercept(&self) -> &Arc<[Box<str>]> {
         &self.intercept
+    }
+
+    /// How much of its topics is kept.
+    pub(crate) fn history(&self) -> Option<Retention> {
+        self.history
     }
 }
 
@@ -45,17 +52,23 @@ impl Router {
     {
         let intercept = C::intercept().iter().map(|&event| event.into()).collect();
         let factory = Box::new(move || Box::new(Custom(factory())) as Box<dyn Instance>);
-        self.routes.push(Arc::new(Route { pattern: pattern.parse()?, factory, intercept }));
+        self.routes.push(Arc::new(Route { pattern: pattern.parse()?, factory, intercept, history: C::history() }));
         Ok(self)
     }
 
-    /// Adds a built-in channel.
-    pub(crate) fn instance<F>(mut self, pattern: TopicPattern, factory: F) -> Self
+    /// Adds a built-in channel, whose topics keep so much.
+    pub(crate) fn instance<F>(mut self, pattern: TopicPattern, history: Option<Retention>, factory: F) -> Self
     where
         F: Fn() -> Box<dyn Instance> + Send + Sync + 'static,
     {
-        self.routes.push(Arc::new(Route { pattern, factory: Box::new(factory), intercept: Arc::default() }));
+        let (factory, intercept) = (Box::new(factory), Arc::default());
+        self.routes.push(Arc::new(Route { pattern, factory, intercept, history }));
         self
+    }
+
+    /// For each pattern, how much its topics keep: the first that matches a topic decides.
+    pub(crate) fn histories(&self) -> impl Iterator<Item = (&TopicPattern, Option<Retention>)> {
+        self.routes.iter().map(|route| (&route.pattern, route.history))
     }
 
     pub(crate) fn find(&self, topic: &str) -> Option<&Arc<Route>> {

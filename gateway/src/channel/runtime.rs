@@ -61,9 +61,21 @@ impl Channels {
         let client = Arc::clone(&self.env.client);
         let subscriber = client.endpoint().pubsub().next_subscriber_id();
         let subscriptions = Vec::new();
-        let (current, muted, present) = (None, false, None);
-        let cx = Context { client, key, topic, subscriber, join_ref, push_ref, current, muted, subscriptions, present };
-        let join = PendingJoin { reference, replaces, intercept: Arc::clone(route.intercept()) };
+        let (current, offset, muted, present) = (None, None, false, None);
+        let cx = Context {
+            client,
+            key,
+            topic,
+            subscriber,
+            join_ref,
+            push_ref,
+            current,
+            offset,
+            muted,
+            subscriptions,
+            present,
+        };
+        let join = PendingJoin { reference, replaces, intercept: Arc::clone(route.intercept()), recover: None };
         let mut slot = Slot::new(&cx, join);
         slot.start(&route, params, Box::new(cx), &mut self.env);
         // Most sockets join one topic: room for four would be the larger part of an idle connection's list.

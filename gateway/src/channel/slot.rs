@@ -1,9 +1,11 @@
 //! One channel of a connection, from its join to the end of its last callback.
 //!
-//! `joining -> subscribing -> idle <-> busy -> done`. A slot whose channel has ended for the client (`ending`) still runs
+//! `joining -> subscribing -> idle <-> busy -> done`. A client that recovers is idle while it catches up, and only its
+//! intercepted events make it busy. A slot whose channel has ended for the client (`ending`) still runs
 //! what is under way and then `terminate`, until its grace is over.
 
 mod frames;
+mod subscribed;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,12 +21,12 @@ use super::env::{Env, Event};
 use super::inbox::{Inbox, MAX_MESSAGES, Queued};
 use super::instance::{Call, Finished, Instance, Running, Step, poll_caught};
 use super::outcome::{ChannelError, Ended, HandlerResult, JoinError, JoinResult, Outcome, Reply};
-use super::presence::push_state;
+use super::recovery::Replay;
 use super::replies::{PendingJoin, Replies};
 use super::router::Route;
-use super::subscribing::{Subscribing, subscriber, subscribing};
+use super::subscribing::{Subscribing, subscribing};
 use super::timers::Timers;
-use crate::pubsub::{Interest, SubscriberId, Subscription, Unavailable};
+use crate::pubsub::{SubscriberId, Subscription};
 use crate::wire::{Payload, Reason, Ref};
 
 enum State {
@@ -47,6 +49,8 @@ pub(super) struct Slot {
     replies: Replies,
     timers: Timers,
     subscription: Option<Subscription>,
+    /// Until the client has had what it missed.
+    replay: Option<Box<Replay>>,
     /// Whether its client was told that the connection is about to end.
     warned: bool,
     /// Set when the channel has ended for the client: when it is dropped at the latest.
@@ -67,12 +71,17 @@ impl Slot {
             replies: Replies::default(),
             timers: Timers::default(),
             subscription: None,
+            replay: None,
             warned: false,
             ending: None,
         }
     }
 
     pub(super) fn start(&mut self, route: &Route, params: Payload, cx: Box<Context>, env: &mut Env) {
+        if self.note_recovery(route, &params).is_err() {
+            env.metrics.joins_refused.inc();
+            return self.refuse(Reason::InvalidPayload.payload(), env);
+        }
         match catch_unwind(AssertUnwindSafe(|| route.instance().join(params, cx))) {
             Ok(Step::Running(running)) => self.state = State::Joining(running),
             Ok(Step::Done(finished)) => self.joined(finished, env),
@@ -99,6 +108,7 @@ impl Slot {
             Mail::Info(info) if self.inbox.len() < MAX_WAITING => Call::Info(info),
             Mail::Out(received) if self.inbox.len() < MAX_WAITING => Call::Out(received),
             Mail::After(..) | Mail::Info(_) | Mail::Out(_) | Mail::Overflow => return self.overflowed(env),
+            Mail::Lost => return self.lost(env),
         };
         self.inbox.push_call(call);
     }
@@ -115,7 +125,7 @@ impl Slot {
 
     /// Whether only a message, mail or the end of the connection can set it going again.
     pub(super) fn is_idle(&self) -> bool {
-        let waits = self.inbox.is_empty() && self.replies.is_empty() && self.timers.is_empty();
+        let waits = self.inbox.is_empty() && self.replies.is_empty() && self.timers.is_empty() && self.replay.is_none();
         waits && matches!(self.state, State::Idle(..))
     }
 
@@ -137,6 +147,7 @@ impl Slot {
         }
         // Who has left the topic is not there any more, even if a callback still runs.
         env.client.endpoint().presence_service().untrack_all(self.subscriber);
+        self.replay = None;
         self.replies.clear();
         self.timers.clear();
         self.inbox.replace_by_end(reason);
@@ -173,6 +184,11 @@ impl Slot {
                     Poll::Ready(None) => self.crashed(env, None),
                     Poll::Pending => return self.state = State::Busy(running),
                 },
+                State::Idle(instance, cx) if self.replay.is_some() => {
+                    if self.replay(instance, cx, task, env).is_pending() {
+                        return;
+                    }
+                }
                 State::Idle(instance, cx) => match self.next() {
                     Some(next) => self.run(next, instance, cx, env),
                     None => return self.state = State::Idle(instance, cx),
@@ -209,6 +225,7 @@ impl Slot {
             }
             Queued::Call(call, reference) => {
                 cx.current = reference;
+                cx.offset = if let Call::Out(received) = &call { received.offset } else { None };
                 cx.muted = matches!(call, Call::Terminate(Ended::Replaced));
                 match catch_unwind(AssertUnwindSafe(|| instance.call(call, cx))) {
                     Ok(Step::Running(running)) => self.state = State::Busy(running),
@@ -225,7 +242,7 @@ impl Slot {
             Ok(_) if self.ending.is_some() => self.state = State::Idle(instance, cx),
             Ok(result) => {
                 env.events.push_back(Event::JoinCallbackDone(self.key));
-                let interest = subscribing(&cx);
+                let interest = subscribing(&cx, self.recovery_of(&result));
                 self.state = State::Subscribing(interest, Box::new(Finished { instance, cx, result }));
             }
             Err(JoinError::Refused(response)) => {
@@ -271,28 +288,6 @@ impl Slot {
         self.ended(env);
     }
 
-    fn subscribed(&mut self, interest: Result<Interest, Unavailable>, joined: Finished<Payload>, env: &mut Env) {
-        let Finished { instance, cx, result: response } = joined;
-        let Ok(interest) = interest else { return self.refuse_unavailable(env) };
-        let subscriber = subscriber(&cx, self.join.as_deref());
-        // The reply is queued under the topic's lock: no broadcast can come before it, and none after it is missed.
-        let reply = Reply::ok(response);
-        self.subscription = Some(match cx.present.as_ref().filter(|present| present.state_follows_reply) {
-            // And the state under the replica's, so that the same holds for it and the diffs.
-            Some(present) => present.watch.with_payload(|state| {
-                interest.attach(subscriber, || {
-                    self.answer_join(&reply, env);
-                    push_state(&cx, state);
-                })
-            }),
-            None => interest.attach(subscriber, || self.answer_join(&reply, env)),
-        });
-        env.metrics.joins_ok.inc();
-        env.metrics.joined.inc();
-        self.inbox.push_first(Queued::Call(Call::AfterJoin, None));
-        self.state = State::Idle(instance, cx);
-    }
-
     fn answer_join(&mut self, reply: &Reply, env: &Env) {
         let Some(join) = self.join.take() else { return };
         self.reply_as(&self.join_ref, &join.reference, reply, env);
@@ -336,17 +331,17 @@ impl Slot {
         tracing::error!(topic = &*self.topic, ?error, "a channel crashed");
         env.metrics.crashes.inc();
         if self.ending.is_none() {
-            self.fail(env);
+            self.fail(Reason::ChannelCrash, env);
         }
     }
 
     fn overflowed(&mut self, env: &mut Env) {
         tracing::warn!(topic = &*self.topic, "a channel was ended: more came than it handles");
-        self.fail(env);
+        self.fail(Reason::ChannelCrash, env);
     }
 
-    fn fail(&mut self, env: &mut Env) {
-        self.announce_end(&self.join_ref, "phx_error", &Reason::ChannelCrash.payload(), env);
+    fn fail(&mut self, reason: Reason, env: &mut Env) {
+        self.announce_end(&self.join_ref, "phx_error", &reason.payload(), env);
         self.end(Ended::Crashed, env);
         self.ended(env);
     }

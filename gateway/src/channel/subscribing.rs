@@ -4,36 +4,49 @@ use std::sync::Arc;
 
 use super::client::Mail;
 use super::context::Context;
+use super::recovery::{Recover, Start, begin};
 use super::replies::PendingJoin;
 use crate::pubsub::{Delivery, Interest, Subscriber, Unavailable};
 
+/// A topic that this pod receives, and where the client begins if it asked to recover.
+pub(super) type Subscribed = (Interest, Option<Start>);
+
 /// The way of a channel from its join callback to the topic.
-pub(super) type Subscribing = Pin<Box<dyn Future<Output = Result<Interest, Unavailable>> + Send>>;
+pub(super) type Subscribing = Pin<Box<dyn Future<Output = Result<Subscribed, Unavailable>> + Send>>;
 
 /// Subscribes the pod to the topic of a channel. Where the presences follow the answer to the join, which may be more than
 /// an outbox holds, it waits until the client has read most of what it was sent before (design ruling 16).
-pub(super) fn subscribing(cx: &Context) -> Subscribing {
+pub(super) fn subscribing(cx: &Context, recover: Option<Recover>) -> Subscribing {
     let interest = cx.endpoint().pubsub().interest(cx.topic());
-    if !cx.present.as_ref().is_some_and(|present| present.state_follows_reply) {
-        return Box::pin(interest);
+    let waits = cx.present.as_ref().is_some_and(|present| present.state_follows_reply);
+    if !waits && recover.is_none() {
+        return Box::pin(async move { Ok((interest.await?, None)) });
     }
-    let client = Arc::clone(&cx.client);
+    let (client, topic) = (Arc::clone(&cx.client), Arc::clone(&cx.topic));
     Box::pin(async move {
         let interest = interest.await?;
+        let start = match &recover {
+            Some(recover) => begin(&interest, &topic, recover, client.endpoint().pages()).await?,
+            None => None,
+        };
         poll_fn(|task| client.outbox().poll_room(task)).await;
-        Ok(interest)
+        Ok((interest, start))
     })
 }
 
-/// How the broadcasts of the topic reach a channel.
-pub(super) fn subscriber(cx: &Context, join: Option<&PendingJoin>) -> Subscriber {
-    let (encoding, outbox) = (cx.client.vsn().into(), Arc::clone(cx.client.outbox()));
+/// How the broadcasts of the topic reach a channel. Who asked to recover is told when messages are lost.
+pub(super) fn subscriber(cx: &Context, join: Option<&PendingJoin>, recovers: bool) -> Subscriber {
+    let (encoding, outbox) = (cx.client.encoding(), Arc::clone(cx.client.outbox()));
     let delivery = match join {
         Some(join) if !join.intercept.is_empty() => {
-            let (events, receiver) = (Arc::clone(&join.intercept), cx.receiver(Mail::Out));
+            let events = Arc::clone(&join.intercept);
+            let receiver = if recovers { cx.strict_receiver() } else { cx.receiver(Mail::Out) };
             Delivery::Intercepted { encoding, outbox, events, receiver }
         }
-        _ => Delivery::Fastlane { encoding, outbox, lost: None },
+        _ => {
+            let lost = if recovers { Some(cx.strict_receiver() as _) } else { None };
+            Delivery::Fastlane { encoding, outbox, lost }
+        }
     };
     Subscriber { id: cx.subscriber, delivery }
 }

@@ -2,6 +2,7 @@ use std::future::{Future, ready};
 
 use super::context::{Context, JoinContext};
 use super::outcome::{ChannelError, Ended, HandlerResult, Info, JoinResult, Outcome};
+use crate::history::Retention;
 use crate::wire::{EncodeError, Payload};
 
 /// One client's side of one topic: callbacks, as a Phoenix channel has.
@@ -38,6 +39,12 @@ pub trait Channel: Send + Sized + 'static {
     /// Events that go through [`Channel::handle_out`] instead of straight to the client.
     fn intercept() -> &'static [&'static str] {
         &[]
+    }
+
+    /// How much of its topics is kept, so that clients which ask for it (join param `recover`) miss nothing when they come
+    /// back, on any pod. By default nothing. Topics with history carry JSON objects only.
+    fn history() -> Option<Retention> {
+        None
     }
 
     /// May this client join, and what is it told? Until this returns, the socket's other messages wait, except

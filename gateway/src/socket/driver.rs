@@ -152,7 +152,7 @@ impl Driver {
             Some(reason) => ("error", reason.payload()),
         };
         let reply = Outgoing::Reply { join_ref, reference, topic, status, response: &response };
-        match Packet::encode(self.client.vsn(), reply) {
+        match Packet::encode(self.client.encoding(), reply) {
             // A full outbox closes the connection by itself.
             Ok(packet) => drop(self.client.outbox().push(packet)),
             Err(error) => tracing::debug!(%error, "an answer could not be encoded"),

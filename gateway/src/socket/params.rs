@@ -36,6 +36,11 @@ impl Params {
         self.0.get(name)
     }
 
+    /// Whether the connection wants broadcasts to tell their place in the history of their topic: `offsets=1`.
+    pub(crate) fn asks_for_offsets(&self) -> bool {
+        self.get("offsets") == Some("1")
+    }
+
     /// Sets a plain param.
     pub fn set(&mut self, name: &str, value: &str) {
         self.0.insert(name.to_owned(), Value::from(value));
@@ -102,6 +107,14 @@ mod tests {
         let mut params = Params::from_query("tenant=query&tenant[x]=1");
         params.set("tenant", "path");
         assert_eq!(params.get("tenant"), Some("path"));
+    }
+
+    #[test]
+    fn offsets_are_asked_for_by_one_word_only() {
+        assert!(Params::from_query("vsn=2.0.0&offsets=1").asks_for_offsets());
+        for query in ["", "offsets=", "offsets=0", "offsets=true", "offsets[]=1", "offsets=1&offsets=0"] {
+            assert!(!Params::from_query(query).asks_for_offsets(), "{query}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::arrival::Arrival;
 use crate::auth::TokenRefused;
 use crate::socket::{Accepted, ConnectError, ConnectInfo, ConnectResult, Mount, Params, Refusal};
 use crate::websocket::handshake::{UpgradeError, accept};
-use crate::wire::Vsn;
+use crate::wire::{Encoding, Vsn};
 
 /// What phoenix.js offers beside its token, and expects to be selected.
 const PHOENIX: &str = "phoenix";
@@ -94,7 +94,7 @@ impl Rejection {
 pub(super) struct Agreed {
     pub(super) accept_key: String,
     pub(super) subprotocol: Option<String>,
-    pub(super) vsn: Vsn,
+    pub(super) encoding: Encoding,
     pub(super) accepted: Accepted,
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn check(
         // A list or a map is refused like any other bad version (row 10).
         Some(_) => Vsn::negotiate(Some(params.get("vsn").unwrap_or_default())),
     };
-    let vsn = vsn.map_err(|_| Rejection::Vsn)?;
+    let encoding = Encoding { vsn: vsn.map_err(|_| Rejection::Vsn)?, offsets: params.asks_for_offsets() };
     let info = ConnectInfo::new(parts, arrival.peer, client_ip, offered.token.as_deref());
     let accepted = mount.connect(&params, &info).await;
     let accepted = accepted.map_err(|error: ConnectError| match error.token() {
@@ -129,7 +129,7 @@ pub(super) async fn check(
         None => Rejection::Refused(mount.refusal(&error)),
     })?;
     let accept_key = accept(&parts.headers)?;
-    Ok(Agreed { accept_key, subprotocol, vsn, accepted })
+    Ok(Agreed { accept_key, subprotocol, encoding, accepted })
 }
 
 fn check_origin(headers: &HeaderMap, arrival: &Arrival, mount: &Mount) -> Result<(), Rejection> {

@@ -110,10 +110,10 @@ async fn admit(
 
 /// Makes the connection known to the pod.
 fn register(agreed: Agreed, mount: &Mount, services: &Services) -> (Arc<Client>, Registration) {
-    let Agreed { vsn, accepted, .. } = agreed;
+    let Agreed { encoding, accepted, .. } = agreed;
     let (endpoint, outbox) = (services.endpoint.clone(), services.outbox(mount.max_frame_size));
     let Accepted { id, assigns, expires_at } = accepted;
-    let client = Client::new(id, assigns, vsn, Transport::WebSocket, endpoint, outbox, expires_at);
+    let client = Client::new(id, assigns, encoding, Transport::WebSocket, endpoint, outbox, expires_at);
     let client = Arc::new(client);
     let entry = Entry::new(Arc::clone(&client), mount.idle_timeout, services.clock.now_ms());
     (client, services.registry.register(Arc::new(entry)))

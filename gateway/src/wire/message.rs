@@ -51,7 +51,7 @@ impl fmt::Debug for Message {
 /// A message to a client, borrowed from whoever sends it.
 #[derive(Debug, Clone, Copy)]
 pub enum Outgoing<'a> {
-    /// From a channel to its client: `[join_ref, null, topic, event, payload]`.
+    /// From a channel to its client: `[join_ref, null, topic, event, payload]`, with an offset as of a broadcast.
     Push {
         /// The channel's.
         join_ref: &'a Ref,
@@ -61,6 +61,8 @@ pub enum Outgoing<'a> {
         event: &'a str,
         /// An object or bytes.
         payload: &'a Payload,
+        /// That of the message for which it stands, where there is one.
+        offset: Option<u64>,
     },
     /// The answer to one message: `[join_ref, ref, topic, "phx_reply", {status, response}]`.
     Reply {

@@ -46,10 +46,8 @@ pub(super) fn decode(frame: &Bytes) -> Result<Message, DecodeError> {
 
 pub(super) fn encode(message: Outgoing<'_>, out: &mut Vec<u8>) -> Result<Opcode, EncodeError> {
     match message {
-        Outgoing::Push { topic, event, payload, .. } => {
-            object(out, |out| write_string(out, topic), event, json(payload)?, &Ref::Null);
-        }
-        Outgoing::Broadcast { topic, event, payload, offset } => {
+        Outgoing::Push { topic, event, payload, offset, .. }
+        | Outgoing::Broadcast { topic, event, payload, offset } => {
             object(out, |out| write_string(out, topic), event, json(payload)?, &Ref::of_offset(offset));
         }
         Outgoing::Ended { join_ref, topic, event, payload } => {

@@ -76,7 +76,7 @@ pub(super) fn payload_of(frame: &Bytes, raw: &RawValue) -> Result<Payload, Decod
 pub(super) fn encode(message: Outgoing<'_>, out: &mut Vec<u8>) -> Result<Opcode, EncodeError> {
     let null = &Ref::Null;
     match message {
-        Outgoing::Push { payload: Payload::Binary(bytes), join_ref, topic, event } => {
+        Outgoing::Push { payload: Payload::Binary(bytes), join_ref, topic, event, .. } => {
             return super::binary::encode_push(out, join_ref, topic, event, bytes);
         }
         Outgoing::Broadcast { payload: Payload::Binary(bytes), topic, event, .. } => {
@@ -85,8 +85,8 @@ pub(super) fn encode(message: Outgoing<'_>, out: &mut Vec<u8>) -> Result<Opcode,
         Outgoing::Reply { response: Payload::Binary(bytes), join_ref, reference, topic, status } => {
             return super::binary::encode_reply(out, join_ref, reference, topic, status, bytes);
         }
-        Outgoing::Push { join_ref, topic, event, payload } => {
-            head(out, join_ref, null, |out| write_string(out, topic), event);
+        Outgoing::Push { join_ref, topic, event, payload, offset } => {
+            head(out, join_ref, &Ref::of_offset(offset), |out| write_string(out, topic), event);
             object(out, payload)?;
         }
         Outgoing::Broadcast { topic, event, payload, offset } => {

@@ -51,6 +51,7 @@ mod presence_pods;
 mod proxy_protocol;
 mod publish_and_tail;
 mod rate_limits;
+mod recovery;
 mod redis_outage;
 mod redis_tls;
 mod rejoin;

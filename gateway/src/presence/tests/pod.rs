@@ -68,7 +68,8 @@ impl Pod {
         let delivery = Delivery::Fastlane { encoding: Vsn::V2.into(), outbox: outbox.clone(), lost: None };
         let subscription = watch.with_payload(|payload| {
             let join_ref = Ref::Null;
-            let push = Outgoing::Push { join_ref: &join_ref, topic: &topic, event: "presence_state", payload };
+            let push =
+                Outgoing::Push { join_ref: &join_ref, topic: &topic, event: "presence_state", payload, offset: None };
             let state = Packet::encode(Vsn::V2, push).unwrap();
             interest.attach(Subscriber { id, delivery }, || outbox.push(state).unwrap())
         });

@@ -130,7 +130,8 @@ pub(in crate::pubsub) async fn listed_events_are_intercepted(pod: &mut Pod) {
     let interest = soon(pod.pubsub.interest("t")).await.unwrap();
     let outbox = Arc::new(Outbox::new(1 << 20, Budget::new(usize::MAX)));
     let events: Arc<[Box<str>]> = ["secret".into()].into();
-    let delivery = Delivery::Intercepted { encoding: Vsn::V2.into(), outbox: outbox.clone(), events, receiver: collector.clone() };
+    let delivery =
+        Delivery::Intercepted { encoding: Vsn::V2.into(), outbox: outbox.clone(), events, receiver: collector.clone() };
     let mut client = pod.attach(interest, outbox, delivery);
     soon(pod.pubsub.broadcast(broadcast("t", "secret", r#"{"a":1}"#))).await.unwrap();
     soon(pod.pubsub.broadcast(broadcast("t", "open", "{}"))).await.unwrap();

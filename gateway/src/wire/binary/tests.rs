@@ -18,8 +18,9 @@ fn payload() -> Payload {
 
 #[test]
 fn row_068_a_push_is_kind_0_without_a_ref() {
-    let push =
-        |join_ref: &Ref| binary(Outgoing::Push { join_ref, topic: "topic", event: "event", payload: &payload() });
+    let push = |join_ref: &Ref| {
+        binary(Outgoing::Push { join_ref, topic: "topic", event: "event", payload: &payload(), offset: None })
+    };
     assert_eq!(push(&Ref::from("12")).unwrap(), b"\x00\x02\x05\x0512topicevent\x65\x66\x67");
     assert_eq!(push(&Ref::Null).unwrap(), b"\x00\x00\x05\x05topicevent\x65\x66\x67");
     let number = decode_text_ref("12");
@@ -70,7 +71,7 @@ fn row_072_a_field_over_255_bytes_is_the_senders_error() {
     let (short, long) = ("x".repeat(255), "x".repeat(256));
     let payload = &payload();
     let push = |join_ref: &str, topic: &str, event: &str| {
-        binary(Outgoing::Push { join_ref: &Ref::from(join_ref), topic, event, payload })
+        binary(Outgoing::Push { join_ref: &Ref::from(join_ref), topic, event, payload, offset: None })
     };
     let broadcast = |topic: &str, event: &str| binary(Outgoing::Broadcast { topic, event, payload, offset: None });
     let reply = |join_ref: &str, reference: &str, topic: &str, status: &str| {

@@ -16,7 +16,7 @@ fn decode(frame: &str) -> Result<Message, DecodeError> {
 #[test]
 fn row_081_a_push_has_exactly_four_keys() {
     let payload = &Payload::from(json!("m"));
-    let push = Outgoing::Push { join_ref: &Ref::from("11"), topic: "t", event: "e", payload };
+    let push = Outgoing::Push { join_ref: &Ref::from("11"), topic: "t", event: "e", payload, offset: None };
     assert_eq!(text(push).unwrap(), r#"{"topic":"t","event":"e","payload":"m","ref":null}"#);
 }
 
@@ -114,7 +114,7 @@ fn binary_payloads_cannot_be_sent() {
     let payload = &Payload::Binary(Bytes::from_static(b"x"));
     let (join_ref, reference, topic) = (&Ref::Null, &Ref::Null, &Name::from("t"));
     for message in [
-        Outgoing::Push { join_ref, topic: "t", event: "e", payload },
+        Outgoing::Push { join_ref, topic: "t", event: "e", payload, offset: None },
         Outgoing::Broadcast { topic: "t", event: "e", payload, offset: None },
         Outgoing::Reply { join_ref, reference, topic, status: "ok", response: payload },
     ] {

@@ -19,7 +19,9 @@ fn payload() -> Payload {
 
 #[test]
 fn row_063_a_push_is_an_array_of_five() {
-    let push = |join_ref| text(Outgoing::Push { join_ref, topic: "t", event: "e", payload: &payload() }).unwrap();
+    let push = |join_ref| {
+        text(Outgoing::Push { join_ref, topic: "t", event: "e", payload: &payload(), offset: None }).unwrap()
+    };
     assert_eq!(push(&Ref::Null), r#"[null,null,"t","e",{"m":1}]"#);
     assert_eq!(push(&Ref::from("12")), r#"["12",null,"t","e",{"m":1}]"#);
 }
@@ -70,7 +72,7 @@ fn row_067_a_push_or_broadcast_that_is_no_object_is_the_senders_error() {
         let payload = &Payload::from(invalid);
         let broadcast = Outgoing::Broadcast { topic: "t", event: "e", payload, offset: None };
         assert_eq!(text(broadcast), Err(EncodeError::NotAnObject));
-        let push = Outgoing::Push { join_ref: &Ref::Null, topic: "t", event: "e", payload };
+        let push = Outgoing::Push { join_ref: &Ref::Null, topic: "t", event: "e", payload, offset: None };
         assert_eq!(text(push), Err(EncodeError::NotAnObject));
     }
 }

@@ -1,0 +1,120 @@
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::super::client::Client;
+use super::cursor::{Broken, Cursor};
+use super::pages::{Pages, Reading, Shared};
+use crate::history::Position;
+use crate::pubsub::{Interest, Received, Subscriber, Subscription, Unavailable};
+
+/// How long a page may take; the client is sent back to join again then.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many pages without anything new may follow each other while the topic is said to have moved.
+const MAX_EMPTY: u8 = 8;
+
+/// A client on its way from where it was to where the topic is. It is in nobody's list of subscribers meanwhile.
+pub(in super::super) struct Replay {
+    topic: Arc<str>,
+    /// Events that go through the channel instead of straight to the client.
+    intercept: Arc<[Box<str>]>,
+    pages: Arc<Pages>,
+    cursor: Cursor,
+    /// Both until it is attached.
+    waiting: Option<(Interest, Subscriber)>,
+    /// What is being handed out, and up to where.
+    page: Option<(Shared, std::ops::Range<usize>)>,
+    reading: Option<Reading>,
+    empty: u8,
+}
+
+/// What a replay comes to.
+pub(in super::super) enum Next {
+    /// The channel has to handle this before it goes on.
+    Intercepted(Arc<Received>),
+    /// All that is known has been handed out: [`Replay::attach`].
+    Level,
+    /// Something is missing and cannot be had.
+    Broken,
+}
+
+impl Replay {
+    /// From a position, with the page behind it if that has been read.
+    pub(in super::super) fn new(
+        topic: Arc<str>,
+        intercept: Arc<[Box<str>]>,
+        pages: Arc<Pages>,
+        position: Position,
+        page: Option<Shared>,
+        waiting: (Interest, Subscriber),
+    ) -> Self {
+        let reading: Option<Reading> = page.map(|page| Box::pin(std::future::ready(Ok(page))) as Reading);
+        let (cursor, waiting) = (Cursor::new(position), Some(waiting));
+        Self { topic, intercept, pages, cursor, waiting, page: None, reading, empty: 0 }
+    }
+
+    /// Hands out messages as the client has room for them.
+    pub(in super::super) fn poll_next(&mut self, task: &mut Context<'_>, client: &Client) -> Poll<Next> {
+        loop {
+            if let Some(received) = ready!(self.poll_page(task, client)) {
+                return Poll::Ready(Next::Intercepted(received));
+            }
+            let Some(reading) = &mut self.reading else { return Poll::Ready(Next::Level) };
+            let read = ready!(reading.as_mut().poll(task));
+            self.reading = None;
+            match read.map_err(|Unavailable| Broken).and_then(|shared| self.take(shared)) {
+                Ok(()) => {}
+                Err(Broken) => return Poll::Ready(Next::Broken),
+            }
+        }
+    }
+
+    /// Makes the client a subscriber, if it has had all that the others have had; else the next page is read.
+    pub(in super::super) fn attach(&mut self, before: impl FnOnce()) -> Option<Subscription> {
+        let (interest, subscriber) = self.waiting.take()?;
+        match interest.attach_at(self.cursor.position(), subscriber, before) {
+            Ok(subscription) => Some(subscription),
+            Err((interest, subscriber)) => {
+                let after = self.cursor.position();
+                let read = |limit| {
+                    let reading = timeout(TIMEOUT, interest.read_after(after.offset, limit));
+                    async move { reading.await.unwrap_or(Err(Unavailable)) }
+                };
+                self.reading = Some(self.pages.after(&self.topic, after, read));
+                self.waiting = Some((interest, subscriber));
+                None
+            }
+        }
+    }
+
+    fn take(&mut self, shared: Shared) -> Result<(), Broken> {
+        let next = self.cursor.take(shared.page().ok_or(Broken)?)?;
+        self.empty = if next.is_empty() { self.empty + 1 } else { 0 };
+        self.page = Some((shared, next));
+        if self.empty > MAX_EMPTY { Err(Broken) } else { Ok(()) }
+    }
+
+    /// Hands out what was read; ready when nothing is left, or with what the channel has to handle.
+    fn poll_page(&mut self, task: &mut Context<'_>, client: &Client) -> Poll<Option<Arc<Received>>> {
+        let Some((shared, rest)) = &mut self.page else { return Poll::Ready(None) };
+        while rest.start < rest.end {
+            ready!(client.outbox().poll_room(task));
+            let Some(index) = rest.next() else { break };
+            let Some(message) = shared.message(index) else { break };
+            if self.intercept.contains(&message.event) {
+                let (topic, event) = (Arc::clone(&self.topic), message.event.clone());
+                let (payload, offset) = (message.payload.clone(), Some(message.offset));
+                return Poll::Ready(Some(Arc::new(Received { topic, event, payload, offset })));
+            }
+            if let Some(packet) = shared.packet(client.encoding(), index) {
+                // A full outbox closes the connection by itself: its channels learn of it by their end.
+                let _closing = client.outbox().push(packet);
+            }
+        }
+        self.page = None;
+        Poll::Ready(None)
+    }
+}
