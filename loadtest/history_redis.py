@@ -104,8 +104,11 @@ def main():
             by_hash, by_text = ["EVALSHA", SHA], ["EVAL", SCRIPT]
             per_publish(redis, "with history, behind another of its batch (EVALSHA)", kept("t", 500, by_hash), publications)
             per_publish(redis, "with history, alone (EVAL)", kept("t", 500, by_text), publications)
-        for messages in (1, 10):
-            per_topic(redis, topics, messages)
+        for node_bytes in (4096, 1024):
+            redis.send([["CONFIG", "SET", "stream-node-max-bytes", str(node_bytes)]])
+            print(f"stream-node-max-bytes {node_bytes}:")
+            for messages in (1, 10):
+                per_topic(redis, topics, messages)
     finally:
         redis.process.terminate()
         redis.process.wait()

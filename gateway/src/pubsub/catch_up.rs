@@ -26,7 +26,7 @@ const RETRY: Duration = Duration::from_millis(250);
 impl Topics {
     /// How much of a topic is kept.
     pub(super) fn retention(&self, topic: &str) -> Option<Retention> {
-        self.histories.as_ref().and_then(|history| (history.policy)(topic))
+        self.histories.as_ref().and_then(|histories| (histories.policy)(topic))
     }
 
     /// A message came on a topic with history.
@@ -62,7 +62,11 @@ impl Topics {
                     track.sequence.park(offset, size(message), Message::copy(message));
                 }
                 drop(state);
-                self.catch_up(entry);
+                // In embedded mode this only happens while whoever made the topic reads its position, and goes on with this.
+                // The publisher holds the stream.
+                if self.histories.as_ref().is_some_and(|histories| histories.tasks.is_some()) {
+                    self.catch_up(entry);
+                }
                 Taken::Waits
             }
         }
@@ -70,10 +74,10 @@ impl Topics {
 
     /// Reads what is missing of a topic, if something is and nobody does so already.
     pub(super) fn catch_up(&self, entry: &Arc<Entry>) {
-        let Some(history) = &self.histories else { return };
+        let Some(histories) = &self.histories else { return };
         let Some(read) = entry.begin_reading() else { return };
-        let work = read_on(self.this.clone(), history.store.clone(), entry.clone(), read);
-        match &history.tasks {
+        let work = read_on(self.this.clone(), histories.store.clone(), entry.clone(), read);
+        match &histories.tasks {
             Some(tasks) => tasks.spawn_until_stop(work),
             None => work.now_or_never().unwrap_or_default(),
         }
@@ -81,9 +85,9 @@ impl Topics {
 
     /// What was read of a topic goes to its subscribers.
     fn caught_up(&self, entry: &Arc<Entry>, page: Page<Raw>) {
-        let Some(node) = self.histories.as_ref().map(|history| &history.node) else { return };
+        let Some(histories) = &self.histories else { return };
         let epoch = page.position.epoch.clone();
-        let read = |raw: &Raw| match envelope::decode(entry.topic(), &raw.bytes, node) {
+        let read = |raw: &Raw| match envelope::decode(entry.topic(), &raw.bytes, &histories.node) {
             Ok(message) => (raw.offset, Message::read(Some(&message))),
             Err(reason) => {
                 self.metrics.dropped(reason);
@@ -107,7 +111,7 @@ impl Topics {
         drop(detached);
         self.metrics.delivered(delivered);
         if caught.lost {
-            tracing::warn!(topic = %entry.topic(), "messages of a topic with history were missed and cannot be had any more");
+            histories.complain(entry.topic());
             self.metrics.gap(Gap::Lost);
         } else if !caught.messages.is_empty() {
             self.metrics.gap(Gap::Filled);
@@ -130,10 +134,10 @@ impl Topics {
             let Some(tracked) = topics.upgrade().map(|topics| topics.tracked()) else { return };
             for entry in tracked {
                 let Some(topics) = topics.upgrade() else { return };
-                let Some(history) = &topics.histories else { return };
+                let Some(histories) = &topics.histories else { return };
                 entry.doubt();
                 if let Some(read) = entry.begin_reading() {
-                    let work = read_on(topics.this.clone(), history.store.clone(), entry, read);
+                    let work = read_on(topics.this.clone(), histories.store.clone(), entry, read);
                     drop(topics);
                     work.await;
                 }
@@ -193,3 +197,6 @@ async fn read_on(topics: Weak<Topics>, store: Arc<dyn Store>, entry: Arc<Entry>,
         next = entry.begin_reading();
     }
 }
+
+#[cfg(test)]
+mod tests;

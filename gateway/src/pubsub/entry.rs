@@ -69,7 +69,17 @@ impl Entry {
 impl State {
     /// Whether the topic is received, and it is known where it is.
     pub(super) fn is_ready(&self) -> bool {
-        self.is_live() && self.track.as_ref().is_none_or(|track| track.sequence.position().is_some())
+        self.is_live() && self.is_placed()
+    }
+
+    /// Whether what is published now comes back: what precedes the first known position of a history never does.
+    pub(super) fn comes_back(&self) -> bool {
+        matches!(self.phase, Phase::Live | Phase::Interrupted) && self.is_placed()
+    }
+
+    /// Whether it is known where the topic is, if it keeps a history.
+    fn is_placed(&self) -> bool {
+        self.track.as_ref().is_none_or(|track| track.sequence.position().is_some())
     }
 
     /// Whether the topic is received.

@@ -1,6 +1,10 @@
 //! The histories of all topics, hosted here or not.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::backend::Inbound;
 use super::envelope;
@@ -8,6 +12,9 @@ use super::error::Unavailable;
 use crate::history::{Page, Policy, Raw, Read, Store, Stored};
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
+
+/// How often losses are complained about.
+const COMPLAINTS: Duration = Duration::from_secs(10);
 
 /// What is needed to know the histories of topics.
 pub(super) struct Histories {
@@ -17,9 +24,24 @@ pub(super) struct Histories {
     pub(super) node: NodeId,
     /// Absent when the store answers at once.
     pub(super) tasks: Option<Tasks>,
+    /// When it was last complained about a loss.
+    complained: Mutex<Option<Instant>>,
 }
 
 impl Histories {
+    pub(super) fn new(policy: Policy, store: Arc<dyn Store>, node: NodeId, tasks: Option<Tasks>) -> Self {
+        Self { policy, store, node, tasks, complained: Mutex::default() }
+    }
+
+    /// Complains about a loss, unless it was just done: a flush ends the epochs of all topics.
+    pub(super) fn complain(&self, topic: &str) {
+        let mut complained = self.complained.lock();
+        if complained.is_none_or(|last| last.elapsed() >= COMPLAINTS) {
+            *complained = Some(Instant::now());
+            tracing::warn!(topic, "messages of a topic with history were missed and cannot be had any more");
+        }
+    }
+
     /// Reads messages for whoever asks, whether the topic is hosted here or not. None when there never were any.
     pub(super) fn page(
         &self,
@@ -33,7 +55,7 @@ impl Histories {
             let stored = |raw: Raw| {
                 // What a newer version has written is not for this one.
                 let Inbound { event, payload, .. } = envelope::decode(&topic, &raw.bytes, &node).ok()?;
-                Some(Stored { offset: raw.offset, event: event.into(), payload: payload.clone() })
+                Some(Stored { offset: raw.offset, event: event.into(), payload })
             };
             Ok(Some(Page { position, first, messages: messages.into_iter().filter_map(stored).collect() }))
         }

@@ -47,7 +47,7 @@ impl PubSub {
             let store = history::Memory::new();
             let backend = Memory::new(&node, topics.clone(), metrics.clone(), store.clone());
             let store = Arc::new(store);
-            let histories = policy.map(|policy| Histories { policy, store, node: node.clone(), tasks: None });
+            let histories = policy.map(|policy| Histories::new(policy, store, node.clone(), None));
             Topics::new(Arc::new(backend), handler, metrics, Duration::ZERO, histories, topics)
         });
         Self::over(node, topics)
@@ -72,8 +72,7 @@ impl PubSub {
         let store = Arc::new(history::Redis::new(settings, clients[0].clone()));
         let topics = Arc::new_cyclic(|topics| {
             let backend = Redis::new(&node, settings, clients, metrics.clone(), topics.clone());
-            let (node, tasks_of_histories) = (node.clone(), Some(tasks.clone()));
-            let histories = policy.map(|policy| Histories { policy, store, node, tasks: tasks_of_histories });
+            let histories = policy.map(|policy| Histories::new(policy, store, node.clone(), Some(tasks.clone())));
             Topics::new(backend.start(tasks, readiness), handler, metrics, LINGER, histories, topics)
         });
         if topics.histories.is_some() {

@@ -165,8 +165,7 @@ impl Topics {
         let Some(entry) = self.find(topic) else { return (None, self.retention(topic)) };
         let mut state = entry.state.lock();
         let kept = state.track.as_ref().map(|track| track.retention);
-        let comes_back = state.is_ready() || state.phase == Phase::Interrupted;
-        if !comes_back {
+        if !state.comes_back() {
             return (None, kept);
         }
         state.hold();

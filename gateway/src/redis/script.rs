@@ -26,7 +26,9 @@ impl Script {
     /// When the server is away, or the script fails.
     pub async fn run(&self, client: &Client, keys: Vec<String>, arguments: Vec<Value>) -> Result<Value, Error> {
         match client.evalsha(self.sha.as_str(), keys.clone(), arguments.clone()).await {
-            Err(error) if error.details().starts_with("NOSCRIPT") => client.eval(self.source.as_str(), keys, arguments).await,
+            Err(error) if error.details().starts_with("NOSCRIPT") => {
+                client.eval(self.source.as_str(), keys, arguments).await
+            }
             outcome => outcome,
         }
     }

@@ -16,8 +16,14 @@ const BROADCAST: &str = "/api/v1/broadcast";
 const BATCH: &str = "/api/v1/broadcast/batch";
 const DISCONNECT: &str = "/api/v1/disconnect";
 const WRITES: [&str; 3] = [BROADCAST, BATCH, DISCONNECT];
-const READS: [&str; 4] =
-    ["/api/v1/nodes", "/api/v1/topics/{topic}", "/api/v1/topics/{topic}/events", "/api/v1/topics/{topic}/presence"];
+const HISTORY: &str = "/api/v1/topics/{topic}/history";
+const READS: [&str; 5] = [
+    "/api/v1/nodes",
+    "/api/v1/topics/{topic}",
+    "/api/v1/topics/{topic}/events",
+    HISTORY,
+    "/api/v1/topics/{topic}/presence",
+];
 
 /// The document, and which of its answers were seen.
 struct Document {
@@ -111,8 +117,10 @@ async fn every_answer_that_the_document_promises_is_given_and_is_as_it_says() {
     let scratch = [Scratch::new(), Scratch::new()];
     let bearer = format!("Bearer {KEY}");
     let key = ("authorization", bearer.as_str());
-    let presence = "[[channel]]\ntopic = \"*\"\njoin = \"open\"\npresence = true\n";
-    let pod = Pod::serve(&scratch[0], presence, &[]).await;
+    let plain = "[[channel]]\ntopic = \"plain\"\njoin = \"open\"\n";
+    let all = "[[channel]]\ntopic = \"*\"\njoin = \"open\"\npresence = true\nhistory = { size = 10, ttl = \"1m\" }\n";
+    let channels = format!("{plain}{all}");
+    let pod = Pod::serve(&scratch[0], &channels, &[]).await;
     let at = pod.internal;
     let mut document = Document::of(at).await;
     let _member = Member::join(pod.connect().await, "room:1", json!({ "user_id": "u1" })).await;
@@ -121,6 +129,10 @@ async fn every_answer_that_the_document_promises_is_given_and_is_as_it_says() {
         assert_eq!(document.ask(at, "GET", path, &[key], "").await, 200);
     }
     events(&mut document, &pod).await;
+    assert_eq!(document.ask(at, "GET", HISTORY, &[key], "").await, 200);
+    let none = request(at, "GET", &HISTORY.replace("{topic}", "plain"), &[key], "").await;
+    none.problem(404);
+    document.check("GET", HISTORY, &none);
     for path in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(document.ask(at, "GET", path, &[], "").await, 200);
     }
@@ -146,7 +158,7 @@ async fn every_answer_that_the_document_promises_is_given_and_is_as_it_says() {
     }
     let dev = Pod::dev().await;
     let mut redis = RedisServer::start();
-    let alone = Pod::serve(&scratch[1], "", &["--redis-url", &redis.url()]).await;
+    let alone = Pod::serve(&scratch[1], &channels, &["--redis-url", &redis.url()]).await;
     alone.until_readyz(200).await;
     redis.crash();
     for (method, path) in WRITES.map(|path| ("POST", path)).into_iter().chain(READS.map(|path| ("GET", path))) {

@@ -184,7 +184,7 @@ pub(in crate::pubsub) async fn only_the_exact_position_will_do(pod: &mut Pod) {
     let wrong = [
         Position { offset: 4, ..at.clone() },
         Position { offset: 6, ..at.clone() },
-        Position { epoch: Epoch::random(), ..at.clone() },
+        Position { epoch: Epoch::random(), offset: at.offset },
     ];
     for position in wrong {
         let refused = interest.attach_at(&position, subscriber, || unreachable!("it is not attached"));

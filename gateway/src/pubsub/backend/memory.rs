@@ -113,7 +113,12 @@ mod tests {
         use crate::ids::NodeId;
         use crate::pubsub::PubSub;
         use crate::pubsub::backend::kept_contract::suite;
-        use crate::pubsub::testing::{Pod, policy};
+        use std::sync::Arc;
+
+        use crate::history::Limit;
+        use crate::pubsub::testing::{Pod, broadcast, listen, policy, soon};
+
+        const LIMIT: Limit = Limit { messages: 1, bytes: 1 };
 
         async fn pod() -> Box<Pod> {
             let make = async |handler, metrics| PubSub::memory(NodeId::random(), handler, metrics, Some(policy()));
@@ -121,6 +126,37 @@ mod tests {
         }
 
         suite!(pod());
+
+        /// While some make a topic and give it up, others publish to it.
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn coming_and_going_loses_nothing() {
+            let pod = Arc::new(pod().await);
+            let mut comers = tokio::task::JoinSet::new();
+            for task in 0..4_usize {
+                let pod = pod.clone();
+                comers.spawn(async move {
+                    for turn in 0..500 {
+                        let topic = format!("h:{}", (task + turn) % 3);
+                        let (collector, subscription) = listen(&pod, &topic).await;
+                        soon(pod.pubsub.broadcast(broadcast(&topic, "e", "{}"))).await.unwrap();
+                        let offsets: Vec<_> =
+                            collector.0.lock().iter().map(|message| message.offset.unwrap()).collect();
+                        assert!(!offsets.is_empty(), "who is attached hears at least itself");
+                        assert!(offsets.windows(2).all(|pair| pair[1] == pair[0] + 1), "{offsets:?}");
+                        drop(subscription);
+                    }
+                });
+            }
+            while let Some(comer) = comers.join_next().await {
+                comer.unwrap();
+            }
+            let page = |number: usize| pod.pubsub.history_page(&format!("h:{number}"), 0, LIMIT);
+            let mut total = 0;
+            for number in 0..3 {
+                total += page(number).await.unwrap().unwrap().position.offset;
+            }
+            assert_eq!(total, 2000);
+        }
     }
 
     #[tokio::test]

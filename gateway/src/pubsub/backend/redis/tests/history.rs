@@ -14,7 +14,7 @@ use crate::pubsub::backend::kept_contract::{self, suite};
 use crate::pubsub::testing::{Client, Pod, broadcast, listen, policy, soon};
 use crate::pubsub::{Acceptance, Delivery, IdempotencyKey, Lost, envelope};
 use crate::redis::Keys;
-use crate::redis::testing::{RedisCluster, RedisServer};
+use crate::redis::testing::{RedisCluster, RedisSentinel, RedisServer};
 use crate::wire::Vsn;
 
 const LIMIT: Limit = Limit { messages: 1000, bytes: 1 << 20 };
@@ -293,4 +293,40 @@ async fn a_history_keeps_its_slot_in_a_cluster() {
         }
         collector.has(1).await;
     }
+}
+
+#[tokio::test]
+async fn a_failover_begins_another_epoch() {
+    let sentinel = RedisSentinel::start();
+    let pod = pod(&sentinel.url()).await;
+    let (collector, _subscription) = listen(&pod, "h:1").await;
+    soon(pod.pubsub.broadcast(broadcast("h:1", "a", "{}"))).await.unwrap();
+    let page = || soon(pod.pubsub.history_page("h:1", 0, LIMIT));
+    let before = page().await.unwrap().unwrap().position;
+    sentinel.fail_over();
+    let after = soon(async {
+        loop {
+            // Whoever listens begins the other epoch when the connection is back, and nobody has to publish.
+            match page().await {
+                Ok(Some(page)) if page.position.epoch != before.epoch => return page,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    })
+    .await;
+    assert!(!after.follows(&before));
+    while soon(pod.pubsub.broadcast(broadcast("h:1", "b", "{}"))).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let heard = soon(async {
+        loop {
+            match collector.offsets().last() {
+                Some(last) if last.0 == "b" => return collector.offsets(),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    })
+    .await;
+    assert_eq!(heard[..2], events(&[("a", 1), ("b", 1)]));
+    assert!(pod.metric("gateway_history_gaps_total") >= 1.0);
 }

@@ -1,0 +1,205 @@
+//! Catching up, from a store that answers when the test lets it.
+
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::super::backend::{Backend, Publish, Sink, Stamp};
+use super::super::histories::Histories;
+use super::super::idempotency::Acceptance;
+use super::super::message::{Broadcast, Control, Delivery, Subscriber, SubscriberId};
+use super::super::metrics::Metrics;
+use super::super::publication::Publication;
+use super::super::testing::{Collector, policy};
+use super::super::topics::Hold;
+use super::*;
+use crate::history::{Epoch, Reading, StoreUnavailable};
+use crate::ids::NodeId;
+use crate::lifecycle::Tasks;
+use crate::wire::Payload;
+
+type Answer = Result<Option<Page<Raw>>, StoreUnavailable>;
+
+/// Readings that nobody has answered yet.
+#[derive(Default)]
+struct Slow(Mutex<Vec<(Read, oneshot::Sender<Answer>)>>);
+
+impl Store for Slow {
+    fn read(&self, _topic: &Arc<str>, read: Read) -> Reading {
+        let (answer, reading) = oneshot::channel();
+        self.0.lock().push((read, answer));
+        Box::pin(async move { reading.await.unwrap() })
+    }
+}
+
+impl Slow {
+    /// Waits for a reading, and answers it.
+    async fn answer(&self, answer: impl FnOnce(&Read) -> Answer) {
+        let (read, sender) = loop {
+            if let Some(asked) = self.0.lock().pop() {
+                break asked;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        };
+        sender.send(answer(&read)).unwrap();
+        // The task that waits for it runs before this goes on.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A backend that has everything at once, and notes what it waits for no longer.
+#[derive(Default)]
+struct Notes(Mutex<Vec<u64>>);
+
+impl Backend for Notes {
+    fn subscribe(&self, _topic: &Arc<str>, _kept: bool) -> bool {
+        true
+    }
+
+    fn unsubscribe(&self, _topic: &Arc<str>, _kept: bool) {}
+
+    fn publish(&self, _publish: Publish) -> Publication {
+        Publication::ready(Ok(Acceptance::New))
+    }
+
+    fn dealt_with(&self, _topic: &str, stamp: &Stamp) {
+        self.0.lock().push(stamp.sequence);
+    }
+
+    fn control(&self, _control: Control) -> Publication {
+        Publication::ready(Ok(Acceptance::New))
+    }
+
+    fn is_hopeless(&self, _topic: &str) -> bool {
+        false
+    }
+}
+
+struct Fixture {
+    topics: Arc<Topics>,
+    store: Arc<Slow>,
+    notes: Arc<Notes>,
+    tasks: Tasks,
+}
+
+fn fixture() -> Fixture {
+    let (store, notes, tasks) = (Arc::new(Slow::default()), Arc::new(Notes::default()), Tasks::new());
+    let topics = Arc::new_cyclic(|topics| {
+        let histories = Histories::new(policy(), store.clone(), NodeId::from("node"), Some(tasks.clone()));
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        Topics::new(notes.clone(), Arc::new(|_, _| {}), metrics, Duration::from_secs(3), Some(histories), topics)
+    });
+    Fixture { topics, store, notes, tasks }
+}
+
+fn at(offset: u64) -> Position {
+    Position { epoch: Epoch::from("epoch"), offset }
+}
+
+fn page(offset: u64, messages: impl IntoIterator<Item = u64>) -> Answer {
+    let raw = |offset: u64| {
+        let (topic, event) = ("h:1".into(), format!("e{offset}").into());
+        let broadcast = Broadcast { topic, event, payload: Payload::empty(), exclude: None };
+        Raw { offset, bytes: envelope::encode(&NodeId::from("node"), 100 + offset, &broadcast).into() }
+    };
+    Ok(Some(Page { position: at(offset), first: Some(1), messages: messages.into_iter().map(raw).collect() }))
+}
+
+impl Fixture {
+    fn hear(&self, offset: u64) -> Taken {
+        let stamp = Some(Stamp { node: NodeId::from("node"), sequence: 100 + offset });
+        let (payload, kept) = (Payload::empty(), Some(Kept { epoch: "epoch", offset }));
+        let event = format!("e{offset}").into();
+        self.topics.received(&Inbound { topic: "h:1", event, payload, exclude: None, stamp, kept })
+    }
+
+    /// A subscriber of a topic that is at the start.
+    async fn listener(&self) -> (Hold, Arc<Collector>) {
+        let (hold, waiting) = self.topics.declare("h:1");
+        self.store.answer(|_| page(0, [])).await;
+        waiting.unwrap().await.unwrap().unwrap();
+        let collector = Arc::new(Collector::default());
+        let delivery = Delivery::Receiver(collector.clone());
+        hold.entry().state.lock().subscribers.insert(Subscriber { id: SubscriberId(1), delivery });
+        (hold, collector)
+    }
+}
+
+fn offsets(collector: &Collector) -> Vec<u64> {
+    collector.offsets().into_iter().map(|(_, offset)| offset.unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interest_waits_until_it_is_known_where_the_topic_is() {
+    let fixture = fixture();
+    let (hold, mut waiting) = fixture.topics.declare("h:1");
+    let (_another, mut also) = fixture.topics.declare("h:1");
+    let waiting = waiting.as_mut().unwrap();
+    assert!(waiting.now_or_never().is_none());
+    assert!(fixture.topics.hosted("h:1").0.is_none(), "what is published now does not come back");
+    assert_eq!(fixture.hear(7), Taken::Waits);
+    let first = |read: &Read| {
+        assert_eq!((read.epoch.as_ref(), read.renew.is_some()), (None, true));
+        page(6, [])
+    };
+    fixture.store.answer(first).await;
+    assert!(waiting.now_or_never().is_some() && also.as_mut().unwrap().now_or_never().is_some());
+    assert_eq!(hold.entry().position(), Some(at(6)));
+    assert!(fixture.topics.hosted("h:1").0.is_some());
+    // What came meanwhile is asked for.
+    fixture.store.answer(|read| page(7, read.after + 1..=7)).await;
+    assert_eq!(hold.entry().position(), Some(at(7)));
+    assert!(fixture.store.0.lock().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_waits_for_a_slow_store_but_what_is_behind_the_gap() {
+    let fixture = fixture();
+    let (_hold, collector) = fixture.listener().await;
+    assert_eq!((fixture.hear(1), fixture.hear(3), fixture.hear(4)), (Taken::Done, Taken::Waits, Taken::Waits));
+    let (_other, waiting) = fixture.topics.declare("t");
+    assert!(waiting.is_none(), "another topic has nothing to do with it");
+    assert_eq!(offsets(&collector), [1]);
+    fixture.store.answer(|read| page(4, read.after + 1..=2)).await;
+    assert_eq!(offsets(&collector), [1, 2, 3, 4]);
+    assert_eq!(*fixture.notes.0.lock(), [102, 103, 104], "they are not awaited any more");
+    assert_eq!((fixture.hear(2), fixture.hear(5)), (Taken::Done, Taken::Done));
+    assert_eq!(offsets(&collector), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_is_asked_again() {
+    let fixture = fixture();
+    let (_hold, collector) = fixture.listener().await;
+    fixture.topics.interrupted("h:1");
+    fixture.topics.subscribed("h:1");
+    for _ in 0..3 {
+        fixture.store.answer(|_| Err(StoreUnavailable)).await;
+    }
+    fixture.store.answer(|_| page(2, 1..=2)).await;
+    assert_eq!(offsets(&collector), [1, 2]);
+    fixture.topics.subscribed("h:1");
+    fixture.topics.interrupted("h:1");
+    fixture.store.answer(|_| Err(StoreUnavailable)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(fixture.store.0.lock().is_empty(), "it has to be received first");
+    fixture.topics.subscribed("h:1");
+    fixture.store.answer(|_| page(3, 3..=3)).await;
+    assert_eq!(offsets(&collector), [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_positions_of_hosted_topics_are_renewed() {
+    let fixture = fixture();
+    let (_hold, collector) = fixture.listener().await;
+    fixture.tasks.spawn_until_stop(Topics::renew(Arc::downgrade(&fixture.topics)));
+    tokio::time::sleep(RENEWAL - Duration::from_secs(1)).await;
+    assert!(fixture.store.0.lock().is_empty());
+    let renewal = |read: &Read| {
+        assert_eq!((read.renew, read.after), (policy()("h:1"), 0));
+        page(1, 1..=1)
+    };
+    fixture.store.answer(renewal).await;
+    assert_eq!(offsets(&collector), [1], "and whatever was missed is found");
+    fixture.tasks.stop();
+}
