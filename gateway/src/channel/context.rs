@@ -1,3 +1,4 @@
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub struct Context {
     /// The reference of the message that is being handled.
     pub(super) current: Option<Ref>,
     /// Of the intercepted message that is being handled: what is pushed stands for it.
-    pub(super) offset: Option<u64>,
+    pub(super) offset: Option<NonZeroU64>,
     /// The client already talks to the channel that replaced this one.
     pub(super) muted: bool,
     pub(super) subscriptions: Vec<Subscription>,
@@ -58,7 +59,8 @@ impl Context {
         if self.muted {
             return Ok(());
         }
-        let (join_ref, topic, payload, offset) = (&self.push_ref, &self.topic, &payload.into(), self.offset);
+        let (join_ref, topic, payload, offset) =
+            (&self.push_ref, &self.topic, &payload.into(), self.offset.map(NonZeroU64::get));
         handle::queue(&self.client, Outgoing::Push { join_ref, topic, event, payload, offset })
     }
 

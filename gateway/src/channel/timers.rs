@@ -7,30 +7,38 @@ use tokio::time::Sleep;
 
 use super::outcome::Info;
 
-/// What a channel has sent itself for later.
+/// What a channel has sent itself for later. Few have any: the others hold one word for it.
 #[derive(Default)]
-pub(super) struct Timers(Vec<(Pin<Box<Sleep>>, Info)>);
+pub(super) struct Timers(Option<Box<Running>>);
+
+#[derive(Default)]
+struct Running(Vec<(Pin<Box<Sleep>>, Info)>);
 
 impl Timers {
     pub(super) fn push(&mut self, delay: Duration, info: Info) {
-        self.0.push((Box::pin(tokio::time::sleep(delay)), info));
+        self.0.get_or_insert_default().0.push((Box::pin(tokio::time::sleep(delay)), info));
     }
 
     /// Takes something that is due.
     pub(super) fn poll_next(&mut self, task: &mut Context<'_>) -> Option<Info> {
-        let due = self.0.iter_mut().position(|(timer, _)| timer.as_mut().poll(task).is_ready())?;
-        Some(self.0.remove(due).1)
+        let Running(timers) = &mut **self.0.as_mut()?;
+        let due = timers.iter_mut().position(|(timer, _)| timer.as_mut().poll(task).is_ready())?;
+        let (_, info) = timers.remove(due);
+        if timers.is_empty() {
+            self.0 = None;
+        }
+        Some(info)
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.0 = None;
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.0.as_ref().map_or(0, |running| running.0.len())
     }
 }

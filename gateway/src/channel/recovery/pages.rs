@@ -3,9 +3,11 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use crate::history::{Epoch, Limit, Page, Position, Stored};
 use crate::outbox::Packet;
@@ -18,6 +20,10 @@ const PAGE: u64 = 128;
 
 /// How many bytes of messages a page holds at most, beside its first one.
 const PAGE_BYTES: usize = 256 * 1024;
+
+/// How long a page may take, the wait for another one who reads it included: when Redis is away, those who wait for one
+/// page do not fail one after the other. With what a topic may take, a join stays below the 10 seconds of phoenix.js.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many pages are noted before those that nobody holds any more are forgotten.
 const SWEEP: usize = 64;
@@ -61,7 +67,8 @@ impl Pages {
         let reading = read(Limit { messages, bytes: PAGE_BYTES });
         let topic = Arc::clone(topic);
         Box::pin(async move {
-            cell.get_or_try_init(|| async { reading.await.map(|page| Ready::new(topic, page)) }).await?;
+            let read = async { reading.await.map(|page| Ready::new(topic, page)) };
+            timeout(TIMEOUT, cell.get_or_try_init(|| read)).await.map_err(|_| Unavailable)??;
             Ok(Shared(cell))
         })
     }
@@ -113,5 +120,76 @@ impl Ready {
 impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::wire::{Payload, Vsn};
+
+    fn position(offset: u64) -> Position {
+        Position { epoch: Epoch::from("e"), offset }
+    }
+
+    fn page(offsets: &[u64]) -> Page {
+        let stored = |&offset| Stored { offset, event: "e".into(), payload: Payload::empty() };
+        Page { position: position(9), first: Some(1), messages: offsets.iter().map(stored).collect() }
+    }
+
+    /// Reads, and counts it.
+    async fn read(count: Arc<AtomicUsize>, page: Result<Page, Unavailable>) -> Result<Page, Unavailable> {
+        count.fetch_add(1, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+        page
+    }
+
+    #[tokio::test]
+    async fn clients_at_one_position_share_a_page_and_its_frames() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let (pages, topic) = (Pages::default(), Arc::from("room:1"));
+        let reading = |_| pages.after(&topic, &position(3), |_| read(Arc::clone(&count), Ok(page(&[4, 5]))));
+        let shared = join_all((0..10).map(reading)).await;
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        let frames: Vec<_> =
+            shared.iter().map(|page| page.as_ref().unwrap().packet(Vsn::V2.into(), 1).unwrap()).collect();
+        assert_eq!(frames[0].payload(), br#"[null,null,"room:1","e",{}]"#);
+        assert!(
+            frames.iter().all(|frame| frame.frame().as_ptr() == frames[0].frame().as_ptr()),
+            "the bytes are shared"
+        );
+        drop(shared);
+        reading(0).await.unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), 2, "it was kept only as long as somebody needed it");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_failed_or_is_empty_is_read_again() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let (pages, topic) = (Pages::default(), Arc::from("room:1"));
+        let after = |result| pages.after(&topic, &position(3), |_| read(Arc::clone(&count), result));
+        let (failed, good) = tokio::join!(after(Err(Unavailable)), after(Ok(page(&[]))));
+        assert!(failed.is_err() && good.is_ok(), "one who fails does not fail the others");
+        let again = after(Ok(page(&[4]))).await.unwrap();
+        assert_eq!((again.message(0).map(|message| message.offset), count.load(Ordering::Relaxed)), (Some(4), 3));
+        drop(good);
+    }
+
+    #[tokio::test]
+    async fn pages_end_where_others_begin() {
+        let (pages, topic) = (Pages::default(), Arc::from("room:1"));
+        for (offset, expected) in [(0, 128), (1, 127), (127, 1), (128, 128), (300, 84)] {
+            let mut asked = None;
+            let reading = pages.after(&topic, &position(offset), |limit| {
+                asked = Some(limit.messages);
+                std::future::ready(Ok(page(&[])))
+            });
+            assert_eq!(asked, Some(expected));
+            reading.await.unwrap();
+        }
     }
 }

@@ -1,17 +1,11 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
-use tokio::time::timeout;
 
 use super::super::client::Client;
 use super::cursor::{Broken, Cursor};
 use super::pages::{Pages, Reading, Shared};
 use crate::history::Position;
 use crate::pubsub::{Interest, Received, Subscriber, Subscription, Unavailable};
-
-/// How long a page may take; the client is sent back to join again then.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many pages without anything new may follow each other while the topic is said to have moved.
 const MAX_EMPTY: u8 = 8;
@@ -79,10 +73,7 @@ impl Replay {
             Ok(subscription) => Some(subscription),
             Err((interest, subscriber)) => {
                 let after = self.cursor.position();
-                let read = |limit| {
-                    let reading = timeout(TIMEOUT, interest.read_after(after.offset, limit));
-                    async move { reading.await.unwrap_or(Err(Unavailable)) }
-                };
+                let read = |limit| interest.read_after(after.offset, limit);
                 self.reading = Some(self.pages.after(&self.topic, after, read));
                 self.waiting = Some((interest, subscriber));
                 None

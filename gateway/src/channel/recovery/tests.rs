@@ -149,10 +149,9 @@ impl Run {
         if matches!(self.client, Client::Asking) {
             let delivered = self.topic.position(self.topic.delivered);
             self.client = match Standing::of(&self.asked, &delivered) {
-                Standing::Elsewhere => Client::Told,
                 // It waits, if the store has what it has had.
                 Standing::Ahead if self.asked.offset <= self.topic.end => Client::Asking,
-                Standing::Ahead => Client::Told,
+                Standing::Ahead | Standing::Elsewhere => Client::Told,
                 Standing::Level | Standing::Behind => Client::Replaying(Cursor::new(self.asked.clone())),
             };
             if matches!(Standing::of(&self.asked, &delivered), Standing::Level) {

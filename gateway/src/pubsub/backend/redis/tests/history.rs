@@ -88,7 +88,8 @@ impl Fixture {
     async fn client(&self, topic: &str) -> (Client, Arc<Told>) {
         let (told, outbox) = (Arc::new(Told::default()), Arc::new(Outbox::new(1 << 20, Budget::new(usize::MAX))));
         let interest = soon(self.pubsub.interest(topic)).await.unwrap();
-        let delivery = Delivery::Fastlane { vsn: Vsn::V2, outbox: outbox.clone(), lost: Some(told.clone()) };
+        let delivery =
+            Delivery::Fastlane { encoding: Vsn::V2.into(), outbox: outbox.clone(), lost: Some(told.clone()) };
         (self.attach(interest, outbox, delivery), told)
     }
 }
