@@ -2,6 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::outbox::Outbox;
 use crate::wire::{Encoding, MAX_NAME, Payload};
 
@@ -123,6 +125,9 @@ pub enum Control {
 /// Performs orders, from this pod and from others. Each comes with how long ago it was given, zero if it just was: it means
 /// what is older than that. The same one may come again. Must not wait.
 pub type ControlHandler = Arc<dyn Fn(Control, Duration) + Send + Sync>;
+
+/// Takes what other nodes send to this one alone. Must not wait.
+pub type LetterHandler = Arc<dyn Fn(Bytes) + Send + Sync>;
 
 /// Whether a topic and an event can be named in every frame.
 pub(super) fn names_fit(topic: &str, event: &str) -> bool {

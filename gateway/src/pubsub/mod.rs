@@ -19,6 +19,7 @@ mod idempotency;
 mod interest;
 mod json_line;
 mod kept;
+mod letters;
 mod message;
 mod metrics;
 mod publication;
@@ -32,7 +33,9 @@ mod track;
 pub use error::{HistoryError, PublishError, Unavailable};
 pub use idempotency::{Acceptance, IdempotencyKey};
 pub use interest::{Interest, Subscription};
-pub use message::{Broadcast, Control, ControlHandler, Delivery, Lost, Received, Receiver, Subscriber, SubscriberId};
+pub use message::{
+    Broadcast, Control, ControlHandler, Delivery, LetterHandler, Lost, Received, Receiver, Subscriber, SubscriberId,
+};
 pub use metrics::Metrics;
 pub use publication::{KeyedPublication, Publication};
 pub use service::PubSub;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::backend::{Memory, Publish, Redis};
+use super::backend::{Backend, Memory, Publish, Redis};
 use super::error::{HistoryError, PublishError, Unavailable};
 use super::histories::Histories;
 use super::idempotency::IdempotencyKey;
@@ -128,6 +128,10 @@ impl PubSub {
     /// hours. The key belongs to the topic; what the message says does not matter.
     pub fn broadcast_keyed(&self, broadcast: Broadcast, key: Option<IdempotencyKey>) -> KeyedPublication {
         self.publish(broadcast, key).keyed()
+    }
+
+    pub(super) fn backend(&self) -> &dyn Backend {
+        self.0.topics.backend()
     }
 
     fn publish(&self, broadcast: Broadcast, key: Option<IdempotencyKey>) -> Publication {

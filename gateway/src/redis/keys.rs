@@ -101,6 +101,17 @@ impl Keys {
         format!("{}:control", self.prefix)
     }
 
+    /// The channel that carries what other pods send to one node alone: requests of long-poll clients whose session is
+    /// there, and the answers.
+    pub fn letters(&self, node: &str) -> String {
+        format!("{}:node:{node}:m", self.prefix)
+    }
+
+    /// A secret that all pods share, by what it is for.
+    pub fn secret(&self, purpose: &str) -> String {
+        format!("{}:secret:{purpose}", self.prefix)
+    }
+
     /// A channel by which one subscriber connection of a node proves itself. The number has no meaning of its own.
     pub fn canary(&self, node: &str, number: usize) -> String {
         format!("{}:canary:{node}:{number}", self.prefix)
@@ -149,6 +160,8 @@ mod tests {
         assert_eq!((&*keys.presence("t"), &*keys.presence_changes("t")), ("gw:{t}:p", "gw:{t}:d"));
         assert_eq!(keys.topic_of_presence("gw:{t}:p").as_deref(), Some("t"));
         assert_eq!(keys.lease("n"), "gw:node:n");
+        assert_eq!(keys.letters("n"), "gw:node:n:m");
+        assert_eq!(keys.secret("longpoll"), "gw:secret:longpoll");
         assert_eq!(keys.idempotency("a{b}", "{order} 7"), "gw:{a%7Bb%7D}:i:{order} 7");
     }
 

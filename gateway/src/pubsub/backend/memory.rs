@@ -4,16 +4,17 @@ use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::super::envelope;
 use super::super::error::PublishError;
 use super::super::idempotency::Acceptance;
-use super::super::message::{Broadcast, Control};
+use super::super::message::{Broadcast, Control, LetterHandler};
 use super::super::metrics::Metrics;
 use super::super::publication::Publication;
 use super::remembered::Remembered;
-use super::{Backend, Inbound, Kept, Publish, Sink, Stamp};
+use super::{Asked, Backend, Inbound, Kept, Publish, Sink, Stamp};
 use crate::history::{self, Position, Retention};
 use crate::ids::NodeId;
 
@@ -85,6 +86,17 @@ impl<S: Sink> Backend for Memory<S> {
 
     fn control(&self, control: Control) -> Publication {
         self.with(|sink| sink.controlled(control, Duration::ZERO))
+    }
+
+    fn open_letters(&self, _handler: LetterHandler) {}
+
+    fn send_letter<'a>(&'a self, _to: &'a NodeId, _letter: Bytes) -> Asked<'a, usize> {
+        // There is no other node.
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
+    fn shared_secret<'a>(&'a self, _purpose: &'a str, proposal: Bytes) -> Asked<'a, Bytes> {
+        Box::pin(std::future::ready(Ok(proposal)))
     }
 
     fn is_hopeless(&self, _topic: &str) -> bool {

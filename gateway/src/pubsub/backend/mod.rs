@@ -13,4 +13,4 @@ mod seam;
 
 pub(super) use memory::Memory;
 pub(super) use redis::Redis;
-pub(super) use seam::{Backend, Inbound, Kept, Publish, Sink, Stamp, Taken};
+pub(super) use seam::{Asked, Backend, Inbound, Kept, Publish, Sink, Stamp, Taken};

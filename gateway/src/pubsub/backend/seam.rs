@@ -1,16 +1,23 @@
 use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::history::Retention;
 use crate::ids::NodeId;
+use crate::pubsub::error::Unavailable;
 use crate::pubsub::idempotency::IdempotencyKey;
-use crate::pubsub::message::{Broadcast, Control, SubscriberId};
+use crate::pubsub::message::{Broadcast, Control, LetterHandler, SubscriberId};
 use crate::pubsub::publication::Publication;
 use crate::pubsub::topics::Hold;
 use crate::wire::Payload;
+
+/// Something that is asked of Redis, and takes as long as a command at most.
+pub(in crate::pubsub) type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
 
 /// Carries messages to all pods and back. No method waits.
 pub(in crate::pubsub) trait Backend: Send + Sync {
@@ -29,6 +36,15 @@ pub(in crate::pubsub) trait Backend: Send + Sync {
 
     /// Sends an order to every pod, this one included.
     fn control(&self, control: Control) -> Publication;
+
+    /// Starts to receive what other nodes send to this one. Only the first handler counts.
+    fn open_letters(&self, handler: LetterHandler);
+
+    /// Sends something to one node. How many heard it: none when that node is gone, or is just being connected again.
+    fn send_letter<'a>(&'a self, to: &'a NodeId, letter: Bytes) -> Asked<'a, usize>;
+
+    /// The secret that all nodes share for a purpose: what the first of them proposed.
+    fn shared_secret<'a>(&'a self, purpose: &'a str, proposal: Bytes) -> Asked<'a, Bytes>;
 
     /// Whether the way of this topic's messages to this pod has been interrupted for so long that nobody should wait.
     fn is_hopeless(&self, topic: &str) -> bool;

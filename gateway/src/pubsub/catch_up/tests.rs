@@ -1,13 +1,14 @@
 //! Catching up, from a store that answers when the test lets it.
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::super::backend::{Backend, Publish, Sink, Stamp};
+use super::super::backend::{Asked, Backend, Publish, Sink, Stamp};
 use super::super::histories::Histories;
 use super::super::idempotency::Acceptance;
-use super::super::message::{Broadcast, Control, Delivery, Subscriber, SubscriberId};
+use super::super::message::{Broadcast, Control, Delivery, LetterHandler, Subscriber, SubscriberId};
 use super::super::metrics::Metrics;
 use super::super::publication::Publication;
 use super::super::testing::{Collector, policy};
@@ -68,6 +69,16 @@ impl Backend for Notes {
 
     fn control(&self, _control: Control) -> Publication {
         Publication::ready(Ok(Acceptance::New))
+    }
+
+    fn open_letters(&self, _handler: LetterHandler) {}
+
+    fn send_letter<'a>(&'a self, _to: &'a NodeId, _letter: Bytes) -> Asked<'a, usize> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
+    fn shared_secret<'a>(&'a self, _purpose: &'a str, proposal: Bytes) -> Asked<'a, Bytes> {
+        Box::pin(std::future::ready(Ok(proposal)))
     }
 
     fn is_hopeless(&self, _topic: &str) -> bool {

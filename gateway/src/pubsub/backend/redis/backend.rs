@@ -1,15 +1,17 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use fred::clients::Client;
 
-use super::super::{Backend, Publish, Sink, Stamp};
+use super::super::{Asked, Backend, Publish, Sink, Stamp};
 use super::incoming::Incoming;
 use super::lane::Body;
+use super::letters;
 use super::scripts::Scripts;
 use crate::ids::NodeId;
 use crate::pubsub::error::PublishError;
-use crate::pubsub::message::Control;
+use crate::pubsub::message::{Control, LetterHandler};
 use crate::pubsub::metrics::Metrics;
 use crate::pubsub::publication::Publication;
 use crate::redis::{self, Keys, Listener, Location, Settings, SettingsError, Subscriber};
@@ -100,6 +102,21 @@ impl<S: Sink + 'static> Backend for Redis<S> {
         let channel = self.incoming.keys.control();
         let lane = self.incoming.lane(&channel);
         lane.push(channel, Body::Control(control), None)
+    }
+
+    fn open_letters(&self, handler: LetterHandler) {
+        if self.incoming.letters.set(handler).is_ok() {
+            self.subscriber.subscribe(&self.incoming.keys.letters(self.incoming.node.as_str()));
+        }
+    }
+
+    fn send_letter<'a>(&'a self, to: &'a NodeId, letter: Bytes) -> Asked<'a, usize> {
+        let channel = self.incoming.keys.letters(to.as_str());
+        Box::pin(letters::send(&self.clients[0], self.sharded, channel, letter))
+    }
+
+    fn shared_secret<'a>(&'a self, purpose: &'a str, proposal: Bytes) -> Asked<'a, Bytes> {
+        Box::pin(letters::shared_secret(&self.clients[0], self.incoming.keys.secret(purpose), proposal))
     }
 
     fn is_hopeless(&self, topic: &str) -> bool {

@@ -1,4 +1,4 @@
-use std::sync::Weak;
+use std::sync::{OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use super::super::{Sink, Stamp, Taken};
 use super::lane::Lane;
 use crate::ids::NodeId;
 use crate::pubsub::envelope;
+use crate::pubsub::message::LetterHandler;
 use crate::pubsub::metrics::{Dropped, Metrics};
 use crate::redis::{Keys, Listener};
 
@@ -25,6 +26,9 @@ pub(super) struct Incoming<S> {
     pub(super) metrics: Metrics,
     pub(super) complained: Mutex<Option<Instant>>,
     control: Box<str>,
+    own_letters: Box<str>,
+    /// Takes what is sent to this node alone, once somebody wants it.
+    pub(super) letters: OnceLock<LetterHandler>,
     /// The control channel is heard again: orders may have been missed.
     pub(super) control_heard: Notify,
 }
@@ -32,8 +36,19 @@ pub(super) struct Incoming<S> {
 impl<S: Sink> Incoming<S> {
     pub(super) fn new(node: NodeId, keys: Keys, lanes: usize, sink: Weak<S>, metrics: Metrics) -> Self {
         let control = keys.control().into();
-        let lanes = (0..lanes).map(|_| Lane::default()).collect();
-        Self { node, keys, lanes, sink, metrics, complained: Mutex::default(), control, control_heard: Notify::new() }
+        let own_letters = keys.letters(node.as_str()).into();
+        Self {
+            node,
+            keys,
+            lanes: (0..lanes).map(|_| Lane::default()).collect(),
+            sink,
+            metrics,
+            complained: Mutex::default(),
+            control,
+            own_letters,
+            letters: OnceLock::new(),
+            control_heard: Notify::new(),
+        }
     }
 
     /// The lane of a channel.
@@ -83,6 +98,12 @@ impl<S: Sink> Incoming<S> {
 
 impl<S: Sink> Listener for Incoming<S> {
     fn message(&self, channel: &str, payload: &Bytes) {
+        if *channel == *self.own_letters {
+            if let Some(handler) = self.letters.get() {
+                handler(payload.clone());
+            }
+            return;
+        }
         let Some(sink) = self.sink.upgrade() else { return };
         let outcome = if *channel == *self.control {
             envelope::decode_control(payload).map(|control| sink.controlled(control, Duration::ZERO))

@@ -9,6 +9,7 @@
 mod backend;
 mod incoming;
 mod lane;
+mod letters;
 mod orders;
 mod scripts;
 #[cfg(test)]

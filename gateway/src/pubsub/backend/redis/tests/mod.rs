@@ -3,6 +3,7 @@
 mod cluster;
 mod contract;
 mod history;
+mod letters;
 mod order;
 mod outage;
 mod scripts;
