@@ -25,7 +25,7 @@ use crate::pubsub::{self, Control, ControlHandler, PubSub};
 use crate::redis;
 use crate::socket::{CloseReason, Mount, Registry, Services, SocketLimits, SocketMetrics, report_refusals, sweep};
 use crate::telemetry;
-use crate::transport::{Acceptor, Admission, Front, Listener, Tls, TlsError, TrustedProxies, socket_routes};
+use crate::transport::{Acceptor, Admission, Front, Listener, LongPolls, Tls, TlsError, TrustedProxies, socket_routes};
 use crate::webhooks::{self, Webhooks};
 
 /// All outboxes of a pod may hold so many times what one may.
@@ -166,7 +166,9 @@ impl Builder {
         background.spawn_until_stop(sweep(Arc::clone(&registry), budget, clock, sweep_period));
 
         let front = Arc::new(front(&config, &services, tls, &background));
-        let acceptor = Acceptor { services, tasks: tasks.clone(), connections: connections.clone() };
+        let polled = mounts.iter().any(|mount| mount.longpoll.is_some());
+        let longpolls = polled.then(|| LongPolls::start(endpoint.pubsub(), &background, &tasks));
+        let acceptor = Acceptor { services, tasks: tasks.clone(), connections: connections.clone(), longpolls };
         let mut routes = socket_routes(mounts, &acceptor);
         if dev {
             routes = routes.merge(page_routes());
@@ -285,7 +287,8 @@ fn front(config: &Config, services: &Services, tls: Option<Arc<Tls>>, tasks: &Ta
 
 /// Idle connections are found within a quarter of the shortest idle timeout, a second at most.
 fn sweep_period(mounts: &[Mount]) -> Duration {
-    let shortest = mounts.iter().map(|mount| mount.idle_timeout).min().unwrap_or(Duration::MAX);
+    let timeouts = mounts.iter().flat_map(|mount| [Some(mount.idle_timeout), mount.longpoll]);
+    let shortest = timeouts.flatten().min().unwrap_or(Duration::MAX);
     (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
@@ -383,5 +386,6 @@ fn configured_mount(
         .idle_timeout(socket.idle_timeout)
         .max_frame_size(socket.max_frame_size)
         .max_channels(socket.max_channels);
+    let mount = if socket.longpoll { mount.longpoll(socket.longpoll_window) } else { mount };
     if socket.subprotocols.is_empty() { mount } else { mount.subprotocols(&socket.subprotocols) }
 }

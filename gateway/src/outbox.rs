@@ -59,6 +59,12 @@ impl Packet {
         &self.frame[self.header_len.into()..]
     }
 
+    /// Whether the message is binary rather than text.
+    pub fn is_binary(&self) -> bool {
+        // The opcode: the lower half of a frame's first byte (RFC 6455, 5.2).
+        self.frame.first().is_some_and(|first| first & 0x0f == 2)
+    }
+
     /// A control frame, which no limit counts.
     pub fn control(frame: Bytes) -> Self {
         Self { frame, header_len: 0 }

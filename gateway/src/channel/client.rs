@@ -22,6 +22,8 @@ pub(super) const MAX_WAITING: usize = 1024;
 pub enum Transport {
     /// A WebSocket.
     WebSocket,
+    /// Requests that wait for messages.
+    LongPoll,
 }
 
 impl Transport {
@@ -29,6 +31,7 @@ impl Transport {
     pub fn name(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
+            Self::LongPoll => "longpoll",
         }
     }
 }

@@ -8,6 +8,7 @@ use super::origin::{CheckOrigin, check_host};
 use super::origin_pattern::OriginPattern;
 use super::print::Printer;
 use super::section::Section;
+use super::units::parse_duration;
 
 pub(super) const KEYS: &[&str] = &[
     "path",
@@ -18,6 +19,8 @@ pub(super) const KEYS: &[&str] = &[
     "max_channels",
     "id",
     "subprotocols",
+    "longpoll",
+    "longpoll_window",
     "trusted_proxies",
 ];
 
@@ -50,6 +53,11 @@ pub struct Socket {
     pub id: Option<IdTemplate>,
     /// The subprotocols the server speaks, in its order of preference. Default none; `GATEWAY_SOCKET__SUBPROTOCOLS`.
     pub subprotocols: Vec<String>,
+    /// Whether clients may poll, at the path before `/longpoll`. Default false; `GATEWAY_SOCKET__LONGPOLL`.
+    pub longpoll: bool,
+    /// How long a poll waits for messages, at most 15 s; a session ends when for two of them nobody polls. Default 10 s;
+    /// `GATEWAY_SOCKET__LONGPOLL_WINDOW`.
+    pub longpoll_window: Duration,
     /// The proxies in front of the gateway, whose `X-Forwarded-*` and PROXY headers are believed. All sockets share the
     /// listener and so this list: a mount has that of `[socket]`. Default none; `GATEWAY_SOCKET__TRUSTED_PROXIES`.
     pub trusted_proxies: Vec<Network>,
@@ -77,6 +85,8 @@ impl Socket {
             max_channels: section.count("max_channels", 100)?,
             id: section.text_as("id", IdTemplate::parse)?,
             subprotocols: section.list_as("subprotocols", check_subprotocol)?.unwrap_or_default(),
+            longpoll: section.flag("longpoll", false)?,
+            longpoll_window: section.text_as("longpoll_window", parse_window)?.unwrap_or(Duration::from_secs(10)),
             trusted_proxies: match main {
                 Some(main) => main.trusted_proxies.clone(),
                 None => section.list_as("trusted_proxies", Network::parse)?.unwrap_or_default(),
@@ -105,6 +115,8 @@ impl Socket {
             None => out.comment("id is not set"),
         }
         out.list("subprotocols", self.subprotocols.iter().map(String::as_str));
+        out.bool("longpoll", self.longpoll);
+        out.duration("longpoll_window", self.longpoll_window);
         if header == "[socket]" {
             let networks: Vec<_> = self.trusted_proxies.iter().map(Network::to_string).collect();
             out.list("trusted_proxies", networks.iter().map(String::as_str));
@@ -171,6 +183,15 @@ impl fmt::Debug for MountPath {
 impl fmt::Display for MountPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// phoenix.js waits 20 seconds for an answer.
+fn parse_window(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("must be longer than zero".to_owned()),
+        window if window > Duration::from_secs(15) => Err("must be at most 15s".to_owned()),
+        window => Ok(window),
     }
 }
 

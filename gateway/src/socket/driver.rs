@@ -110,6 +110,11 @@ impl Driver {
         self.session.is_congested() || self.channels.is_congested()
     }
 
+    /// Whether a join callback runs, for which the client's other messages wait.
+    pub(crate) fn is_joining(&self) -> bool {
+        self.session.is_joining()
+    }
+
     /// Ends all channels. They have their grace: go on polling until [`Driver::is_finished`].
     pub(crate) fn close(&mut self) {
         self.session.close();

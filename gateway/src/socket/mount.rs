@@ -30,6 +30,9 @@ pub struct Mount {
     pub(crate) max_frame_size: usize,
     pub(crate) max_channels: usize,
     pub(crate) callback_grace: Duration,
+    pub(crate) longpoll_path: String,
+    /// How long a poll waits; none: no long polling.
+    pub(crate) longpoll: Option<Duration>,
     socket: Box<dyn AnySocket>,
     router: Router,
     on_refused: Option<RefusalHandler>,
@@ -47,6 +50,8 @@ impl Mount {
             max_frame_size: 256 * 1024,
             max_channels: 100,
             callback_grace: Duration::from_secs(5),
+            longpoll_path: "longpoll".to_owned(),
+            longpoll: None,
             socket: Box::new(socket),
             router,
             on_refused: None,
@@ -57,6 +62,21 @@ impl Mount {
     #[must_use]
     pub fn websocket_path(mut self, path: &str) -> Self {
         self.websocket_path = path.to_owned();
+        self
+    }
+
+    /// Serves long polling beside the WebSocket; a poll that finds nothing waits for so long. Must be shorter than clients wait
+    /// for an answer: 20 seconds in phoenix.js. A session ends when for two such windows nobody polls.
+    #[must_use]
+    pub fn longpoll(mut self, window: Duration) -> Self {
+        self.longpoll = Some(window);
+        self
+    }
+
+    /// The path of long polling below the mount's, `longpoll` by default; it may hold variables too.
+    #[must_use]
+    pub fn longpoll_path(mut self, path: &str) -> Self {
+        self.longpoll_path = path.to_owned();
         self
     }
 

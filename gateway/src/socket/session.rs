@@ -144,6 +144,11 @@ impl Session {
         }
     }
 
+    /// Whether a join callback runs, for which the other messages wait.
+    pub(super) fn is_joining(&self) -> bool {
+        self.joining.is_some()
+    }
+
     /// The connection is gone: what still waits is never handled. A join among it would outlive its connection.
     pub(super) fn close(&mut self) {
         self.waiting.clear();

@@ -1,12 +1,14 @@
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::admission::{Admission, Permit, Refused};
 use super::forwarded::{TrustedProxies, request_origin};
+use super::patience::Patience;
 use super::tls::Tls;
 use crate::auth::Origin;
 use crate::socket::SocketMetrics;
@@ -65,7 +67,8 @@ impl Front {
         permit: Option<Arc<Permit>>,
     ) -> Arrival {
         let (front, used) = (Arc::clone(self), AtomicBool::new(false));
-        Arrival { front, peer, source, is_proxy, permit, used, secure: self.tls.is_some() }
+        let (secure, patience) = (self.tls.is_some(), OnceLock::new());
+        Arrival { front, peer, source, is_proxy, permit, used, secure, patience }
     }
 }
 
@@ -82,6 +85,8 @@ pub(super) struct Arrival {
     /// Whether there was a request to connect.
     used: AtomicBool,
     secure: bool,
+    /// How long the connection may stay at HTTP.
+    pub(super) patience: OnceLock<Arc<Patience>>,
 }
 
 impl Arrival {
@@ -97,6 +102,21 @@ impl Arrival {
             admission.again(self.source)?;
         }
         Ok((self.source.to_canonical(), self.permit.clone()))
+    }
+
+    /// Takes a request for a long-poll session: it counts as one connection, beside the TCP connections by which its client
+    /// polls, since they come and go while it lasts.
+    pub(super) fn admit_session(&self, headers: &HeaderMap) -> Result<(IpAddr, Option<Arc<Permit>>), Refused> {
+        let Front { admission, proxies, .. } = &*self.front;
+        let client = if self.is_proxy { proxies.client_ip(self.source, headers) } else { self.source.to_canonical() };
+        Ok((client, admission.admit(client)?))
+    }
+
+    /// The client of a session polls by this connection until then: it is not one that dribbles.
+    pub(super) fn polls_until(&self, until: Instant) {
+        if let Some(patience) = self.patience.get() {
+            patience.extend(until);
+        }
     }
 
     /// Where a request was sent to, as its client sees it.

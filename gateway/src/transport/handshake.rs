@@ -1,4 +1,4 @@
-//! What is checked before a connection is upgraded, in the order of protocol 1.3.
+//! What is checked before a connection is upgraded, in the order of protocol 1.3. Long polls pass the same checks.
 
 use std::net::IpAddr;
 
@@ -109,30 +109,47 @@ pub(super) async fn check(
     if parts.method != Method::GET {
         return Err(Rejection::Method);
     }
-    let mut params = Params::from_query(parts.uri.query().unwrap_or_default());
-    for (name, value) in variables {
-        params.set(name, value);
-    }
+    let params = read_params(parts.uri.query().unwrap_or_default(), variables);
     check_origin(&parts.headers, arrival, mount)?;
     let offered = Offered::read(&parts.headers)?;
     let subprotocol = offered.select(mount.subprotocols.as_deref())?;
+    let encoding = negotiate(&params)?;
+    let info = ConnectInfo::new(parts, arrival.peer, client_ip, offered.token.as_deref());
+    let accepted = connect(mount, &params, &info).await?;
+    let accept_key = accept(&parts.headers)?;
+    Ok(Agreed { accept_key, subprotocol, encoding, accepted })
+}
+
+/// The connect params: those of the query, and the variables of the path, which win.
+pub(super) fn read_params(query: &str, variables: &[(String, String)]) -> Params {
+    let mut params = Params::from_query(query);
+    for (name, value) in variables {
+        params.set(name, value);
+    }
+    params
+}
+
+/// What the client asks to be sent.
+pub(super) fn negotiate(params: &Params) -> Result<Encoding, Rejection> {
     let vsn = match params.value("vsn") {
         None => Vsn::negotiate(None),
         // A list or a map is refused like any other bad version (row 10).
         Some(_) => Vsn::negotiate(Some(params.get("vsn").unwrap_or_default())),
     };
-    let encoding = Encoding { vsn: vsn.map_err(|_| Rejection::Vsn)?, offsets: params.asks_for_offsets() };
-    let info = ConnectInfo::new(parts, arrival.peer, client_ip, offered.token.as_deref());
-    let accepted = mount.connect(&params, &info).await;
-    let accepted = accepted.map_err(|error: ConnectError| match error.token() {
-        Some(reason) => Rejection::Unauthorized(reason),
-        None => Rejection::Refused(mount.refusal(&error)),
-    })?;
-    let accept_key = accept(&parts.headers)?;
-    Ok(Agreed { accept_key, subprotocol, encoding, accepted })
+    Ok(Encoding { vsn: vsn.map_err(|_| Rejection::Vsn)?, offsets: params.asks_for_offsets() })
 }
 
-fn check_origin(headers: &HeaderMap, arrival: &Arrival, mount: &Mount) -> Result<(), Rejection> {
+/// Asks the application.
+pub(super) async fn connect(mount: &Mount, params: &Params, info: &ConnectInfo<'_>) -> Result<Accepted, Rejection> {
+    let accepted = mount.connect(params, info).await;
+    accepted.map_err(|error: ConnectError| match error.token() {
+        Some(reason) => Rejection::Unauthorized(reason),
+        None => Rejection::Refused(mount.refusal(&error)),
+    })
+}
+
+/// Whether the page that a request comes from may connect; what comes from no page may.
+pub(super) fn check_origin(headers: &HeaderMap, arrival: &Arrival, mount: &Mount) -> Result<(), Rejection> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     // A header that is not even text can match no rule, unless all is allowed.
     let origin = origin.to_str().unwrap_or_default();

@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use tower_service::Service as _;
 
 use super::arrival::{Arrival, Front};
+use super::patience::Patience;
 use super::proxy_header;
 use super::refuse::refuse;
 use crate::lifecycle::Tasks;
@@ -158,14 +159,16 @@ impl Server {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let head_timeout = self.head_timeout;
+        let deadline = Instant::now() + head_timeout;
+        let until = deadline + head_timeout * (HTTP_TIMEOUTS - 1);
+        let patience = Arc::new(Patience::new(until, head_timeout));
         let arrival = Arc::new(arrival);
+        let until = Some(Arc::clone(arrival.patience.get_or_init(|| patience)));
         let prepare = move |request: &mut Request<Incoming>| {
             insert_peer(request, arrival.peer);
             request.extensions_mut().insert(Arc::clone(&arrival));
         };
-        let head_timeout = self.head_timeout;
-        let deadline = Instant::now() + head_timeout;
-        let until = Some(deadline + head_timeout * (HTTP_TIMEOUTS - 1));
         let Some(tls) = &front.tls else {
             return self.serve_http(stream, client_http1(head_timeout), until, prepare).await;
         };
@@ -187,13 +190,13 @@ impl Server {
         }
     }
 
-    /// Serves the requests of one connection, until one of them takes it over or the time `until` has come: then the one
+    /// Serves the requests of one connection, until one of them takes it over or its time is over: then the one
     /// under way is answered, if its client reads, and no other.
     async fn serve_http<S>(
         self,
         stream: S,
         http: http1::Builder,
-        until: Option<Instant>,
+        until: Option<Arc<Patience>>,
         prepare: impl Fn(&mut Request<Incoming>),
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -206,7 +209,7 @@ impl Server {
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
         let over = async {
             match until {
-                Some(until) => tokio::time::sleep_until(until).await,
+                Some(until) => until.over().await,
                 None => std::future::pending().await,
             }
         };

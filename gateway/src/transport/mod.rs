@@ -1,4 +1,4 @@
-//! Bytes to and from clients: listeners, the handshake, and the I/O of a WebSocket.
+//! Bytes to and from clients: listeners, the handshake, the I/O of a WebSocket, and long polling.
 //!
 //! Built and started by `app`. Everything above bytes is `socket`'s.
 //!
@@ -13,6 +13,8 @@ mod connection;
 mod forwarded;
 mod handshake;
 mod listener;
+mod longpoll;
+mod patience;
 mod proxy_header;
 mod refuse;
 mod routes;
@@ -25,5 +27,6 @@ pub(crate) use admission::Admission;
 pub(crate) use arrival::Front;
 pub(crate) use forwarded::TrustedProxies;
 pub(crate) use listener::Listener;
+pub(crate) use longpoll::LongPolls;
 pub(crate) use routes::{Acceptor, socket_routes};
 pub(crate) use tls::Tls;

@@ -21,6 +21,7 @@ use super::admission::Permit;
 use super::arrival::Arrival;
 use super::connection::Connection;
 use super::handshake::{Agreed, Rejection, check};
+use super::longpoll::{LongPollMount, LongPolls, handle};
 use crate::channel::{Client, Transport};
 use crate::lifecycle::Tasks;
 use crate::socket::{Accepted, ConnectResult, Entry, Mount, Registration, Services};
@@ -33,15 +34,22 @@ pub(crate) struct Acceptor {
     pub(crate) tasks: Tasks,
     /// The tasks of the connections, apart from the others: the stop waits for them first.
     pub(crate) connections: Tasks,
+    /// Present where a mount has long polling.
+    pub(crate) longpolls: Option<Arc<LongPolls>>,
 }
 
 /// The routes of all mounts.
 pub(crate) fn socket_routes(mounts: Vec<Mount>, acceptor: &Acceptor) -> Router {
     let mut routes = Router::new();
     for mount in mounts {
-        let path = axum_path(&format!("{}/{}", mount.path.trim_end_matches('/'), mount.websocket_path));
-        let state = (acceptor.clone(), Arc::new(mount));
-        routes = routes.merge(Router::new().route(&path, any(upgrade)).with_state(state));
+        let below = |path: &str| axum_path(&format!("{}/{path}", mount.path.trim_end_matches('/')));
+        let (path, longpoll_path) = (below(&mount.websocket_path), below(&mount.longpoll_path));
+        let (acceptor, mount) = (acceptor.clone(), Arc::new(mount));
+        if let (Some(window), Some(longpolls)) = (mount.longpoll, acceptor.longpolls.clone()) {
+            let state = LongPollMount { acceptor: acceptor.clone(), mount: Arc::clone(&mount), window, longpolls };
+            routes = routes.merge(Router::new().route(&longpoll_path, any(handle)).with_state(state));
+        }
+        routes = routes.merge(Router::new().route(&path, any(upgrade)).with_state((acceptor, mount)));
     }
     routes
 }

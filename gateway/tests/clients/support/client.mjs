@@ -1,13 +1,16 @@
 // npm `phoenix` as an application uses it, with promises around its callbacks. Node 20 has no WebSocket: `ws` is it.
 
-import { Socket } from "phoenix";
-import { Socket as OlderSocket } from "phoenix-1-8-13";
+import { LongPoll, Socket } from "phoenix";
+import { LongPoll as OlderLongPoll, Socket as OlderSocket } from "phoenix-1-8-13";
 import WebSocket from "ws";
 
 import { Journal, within } from "./wait.mjs";
 
 /** The newest version, and the last but one rule about close codes: 1.8.13 stays down after a close with 1000. */
 export const VERSIONS = { "1.8.16": Socket, "1.8.13": OlderSocket };
+
+/** Their transports that poll; without XMLHttpRequest, as here, they use fetch. */
+export const LONG_POLLS = { "1.8.16": LongPoll, "1.8.13": OlderLongPoll };
 
 /** A connected socket, with what happened to its connection. */
 export class Client {

@@ -1,0 +1,110 @@
+use futures_util::FutureExt as _;
+
+use super::*;
+use crate::channel::{Assigns, Endpoint, Transport};
+use crate::ids::NodeId;
+use crate::lifecycle::Tasks;
+use crate::outbox::{Budget, Outbox};
+use crate::presence::{self, Presence};
+use crate::pubsub::{self, PubSub};
+use crate::wire::Vsn;
+
+const WINDOW: Duration = Duration::from_secs(10);
+
+fn desk() -> Arc<Desk> {
+    let registry = prometheus::Registry::new();
+    let metrics = pubsub::Metrics::register(&registry).unwrap();
+    let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), metrics, None);
+    let metrics = presence::Metrics::register(&registry).unwrap();
+    let presence = Presence::memory(&pubsub, &crate::config::Presence::default(), metrics, &Tasks::new());
+    let (endpoint, outbox) = (Endpoint::new(pubsub, presence), Arc::new(Outbox::new(1024, Budget::new(1024))));
+    let client = Client::new(None, Assigns::default(), Vsn::V2, Transport::LongPoll, endpoint, outbox, None);
+    let client = Arc::new(client);
+    let entry = Arc::new(Entry::new(Arc::clone(&client), WINDOW * 2, 0));
+    Desk::new(client, entry, Clock::start(), WINDOW, 1024)
+}
+
+fn give(desk: &Desk, messages: &'static [u8]) -> bool {
+    desk.hand_over(|| Bytes::from_static(messages))
+}
+
+fn messages(messages: &'static [u8]) -> Answer {
+    Answer::Messages(Bytes::from_static(messages))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_is_dropped_leaves_its_messages_to_the_next() {
+    let desk = desk();
+    let mut poll = Box::pin(desk.poll());
+    assert_eq!((&mut poll).now_or_never(), None);
+    drop(poll);
+    assert!(!give(&desk, b"0"), "nobody is there");
+    let mut poll = Box::pin(desk.poll());
+    assert_eq!((&mut poll).now_or_never(), None);
+    assert!(give(&desk, b"1"));
+    drop(poll);
+    assert_eq!(desk.poll().await, messages(b"1"));
+    assert_eq!(desk.entry.closing(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_newer_ones_may_have_overtaken_end_the_session() {
+    let desk = desk();
+    let mut older = Box::pin(desk.poll());
+    assert_eq!((&mut older).now_or_never(), None);
+    assert!(give(&desk, b"1"));
+    let mut newer = Box::pin(desk.poll());
+    assert_eq!((&mut newer).now_or_never(), None);
+    assert!(give(&desk, b"2"));
+    drop(older);
+    assert_eq!(desk.entry.closing(), Some(CloseReason::ClientGone));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_poll_takes_the_place_and_the_older_one_waits_in_vain() {
+    let desk = desk();
+    let began = Instant::now();
+    let mut older = Box::pin(desk.poll());
+    assert_eq!((&mut older).now_or_never(), None);
+    let mut newer = Box::pin(desk.poll());
+    assert_eq!((&mut newer).now_or_never(), None);
+    assert!(give(&desk, b"1") && !give(&desk, b"2"));
+    assert_eq!(newer.await, messages(b"1"));
+    assert_eq!((older.await, began.elapsed()), (Answer::Nothing, WINDOW));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_with_the_end_of_the_window_is_not_lost() {
+    let desk = desk();
+    let mut poll = Box::pin(desk.poll());
+    assert_eq!((&mut poll).now_or_never(), None);
+    tokio::time::advance(WINDOW).await;
+    assert!(give(&desk, b"1"));
+    assert_eq!(poll.await, messages(b"1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_answers_all() {
+    let desk = desk();
+    let (mut poll, mut push) = (Box::pin(desk.poll()), Box::pin(desk.push(VecDeque::new())));
+    assert_eq!(((&mut poll).now_or_never(), (&mut push).now_or_never()), (None, None));
+    desk.end();
+    assert_eq!((poll.await, push.await), (Answer::Gone, Answer::Gone));
+    assert_eq!((desk.poll().await, desk.push(VecDeque::new()).await), (Answer::Gone, Answer::Gone));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_wait_in_a_bounded_number_and_for_a_window() {
+    let desk = desk();
+    let mut pushes: Vec<_> = (0..MAX_PUSHES).map(|_| Box::pin(desk.push(VecDeque::new()))).collect();
+    assert!(pushes.iter_mut().all(|push| push.now_or_never().is_none()));
+    assert_eq!(desk.push(VecDeque::new()).now_or_never(), Some(Answer::Late));
+    let first = desk.next_push().unwrap();
+    assert!(!first.is_given_up());
+    first.done.send(()).unwrap();
+    let second = desk.next_push().unwrap();
+    let mut pushes = pushes.into_iter();
+    assert_eq!(pushes.next().unwrap().await, Answer::Done);
+    assert_eq!(pushes.next().unwrap().await, Answer::Late);
+    assert!(second.is_given_up(), "its client was told, so the rest is dropped");
+}

@@ -1,0 +1,142 @@
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::answer::Answer;
+use crate::ids::NodeId;
+
+/// The version of this form, in front of each letter. What has another one is dropped, and its sender gives up in time.
+const VERSION: u8 = b'1';
+
+/// What pods write to each other about the sessions of one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Letter {
+    /// A request of a client; the answer goes to `from`.
+    Request { from: NodeId, id: u64, session: String, request: Request },
+    /// The client of a request is gone, or its pod stops.
+    Cancel { from: NodeId, id: u64 },
+    /// The answer to a request.
+    Answer { id: u64, answer: Answer },
+    /// Whoever sends it wants to know whether anybody hears it.
+    Ping,
+}
+
+/// What a client asks of its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Messages.
+    Poll,
+    /// To take a body, whose lines are frames, or which is one.
+    Push { lines: bool, body: Bytes },
+}
+
+/// The first line; a body or messages follow it.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+enum Head {
+    Poll { from: String, id: u64, session: String },
+    Push { from: String, id: u64, session: String, lines: bool },
+    Cancel { from: String, id: u64 },
+    Answer { id: u64, status: u16 },
+    Ping,
+}
+
+impl Letter {
+    pub(super) fn encode(&self) -> Bytes {
+        let none = Bytes::new();
+        let (head, body) = match self {
+            Self::Request { from, id, session, request } => {
+                let (from, id, session) = (from.to_string(), *id, session.clone());
+                match request {
+                    Request::Poll => (Head::Poll { from, id, session }, &none),
+                    Request::Push { lines, body } => (Head::Push { from, id, session, lines: *lines }, body),
+                }
+            }
+            Self::Cancel { from, id } => (Head::Cancel { from: from.to_string(), id: *id }, &none),
+            Self::Answer { id, answer } => {
+                let body = if let Answer::Messages(messages) = answer { messages } else { &none };
+                (Head::Answer { id: *id, status: answer.status() }, body)
+            }
+            Self::Ping => (Head::Ping, &none),
+        };
+        let mut out = Vec::with_capacity(body.len() + 128);
+        out.push(VERSION);
+        // Strings and numbers can always be written.
+        let _ = serde_json::to_writer(&mut out, &head);
+        out.push(b'\n');
+        out.extend_from_slice(body);
+        out.into()
+    }
+
+    pub(super) fn decode(letter: &Bytes) -> Option<Self> {
+        let (version, rest) = letter.split_first()?;
+        if *version != VERSION {
+            return None;
+        }
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let head: Head = serde_json::from_slice(&rest[..end]).ok()?;
+        let body = letter.slice(end + 2..);
+        Some(match head {
+            Head::Poll { from, id, session } => {
+                Self::Request { from: NodeId::from(&*from), id, session, request: Request::Poll }
+            }
+            Head::Push { from, id, session, lines } => {
+                Self::Request { from: NodeId::from(&*from), id, session, request: Request::Push { lines, body } }
+            }
+            Head::Cancel { from, id } => Self::Cancel { from: NodeId::from(&*from), id },
+            Head::Ping => Self::Ping,
+            Head::Answer { id, status } => {
+                let answer = match status {
+                    200 if body.is_empty() => Answer::Done,
+                    200 => Answer::Messages(body),
+                    204 => Answer::Nothing,
+                    408 => Answer::Late,
+                    410 => Answer::Gone,
+                    _ => return None,
+                };
+                Self::Answer { id, answer }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_read_as_it_was_written() {
+        let (from, session) = (NodeId::random(), "abc".to_owned());
+        let request = |request| Letter::Request { from: from.clone(), id: 7, session: session.clone(), request };
+        let answer = |answer| Letter::Answer { id: 7, answer };
+        for letter in [
+            request(Request::Poll),
+            request(Request::Push { lines: true, body: Bytes::from_static(b"[1]\n[2]\n\xff") }),
+            request(Request::Push { lines: false, body: Bytes::new() }),
+            Letter::Cancel { from: from.clone(), id: 7 },
+            answer(Answer::Messages(Bytes::from_static(b"[\"a\"]"))),
+            answer(Answer::Nothing),
+            answer(Answer::Done),
+            answer(Answer::Late),
+            answer(Answer::Gone),
+            Letter::Ping,
+        ] {
+            assert_eq!(Letter::decode(&letter.encode()), Some(letter));
+        }
+    }
+
+    #[test]
+    fn what_is_no_letter_is_dropped() {
+        for garbage in [
+            "",
+            "1",
+            "1{}\n",
+            "2{\"do\":\"answer\",\"id\":1,\"status\":204}\n",
+            "1\n",
+            "1{\"do\":\"poll\"}\n",
+            "1{\"do\":\"answer\",\"id\":1,\"status\":500}\n",
+            "1{\"do\":\"cancel\",\"from\":\"a\",\"id\":-1}\n",
+        ] {
+            assert_eq!(Letter::decode(&Bytes::copy_from_slice(garbage.as_bytes())), None, "{garbage:?}");
+        }
+    }
+}
