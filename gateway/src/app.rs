@@ -1,5 +1,8 @@
 //! Builds every part once and wires them: the only place that knows all.
 
+mod database;
+mod front;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -10,23 +13,26 @@ use prometheus::Registry as MetricRegistry;
 use thiserror::Error;
 
 use crate::auth::{CheckOrigin, Origin, TokenMetrics, Verifier, VerifierError};
-use crate::builtin::{RelaySocket, configured_routes, relay_routes};
+use crate::builtin::{Archive, RelaySocket, configured_routes, relay_routes};
 use crate::channel::{ChannelMetrics, Endpoint, policy};
 use crate::clock::Clock;
 use crate::config::{self, Config, InvalidPattern, TopicPattern};
 use crate::drain::drain;
 use crate::history::Policy;
-use crate::http::{Access, Internal, internal_routes, page_routes};
+use crate::http::{Access, Api, Internal, internal_routes, page_routes};
 use crate::ids::NodeId;
 use crate::lifecycle::{Latch, Readiness, Tasks};
 use crate::outbox::Budget;
 use crate::presence::{self, Hooks, Presence};
 use crate::pubsub::{self, Control, ControlHandler, PubSub};
 use crate::redis;
-use crate::socket::{CloseReason, Mount, Registry, Services, SocketLimits, SocketMetrics, report_refusals, sweep};
+use crate::socket::{CloseReason, Mount, Registry, Services, SocketLimits, SocketMetrics, sweep};
+use crate::store::{self, Store};
 use crate::telemetry;
-use crate::transport::{Acceptor, Admission, Front, Listener, LongPolls, Tls, TlsError, TrustedProxies, socket_routes};
+use crate::transport::{Acceptor, Listener, LongPolls, Tls, TlsError, socket_routes};
 use crate::webhooks::{self, Webhooks};
+
+pub(crate) use database::{database_location, open_database};
 
 /// All outboxes of a pod may hold so many times what one may.
 const BUDGET_OUTBOXES: usize = 256;
@@ -46,6 +52,9 @@ pub enum StartError {
     /// The Redis settings cannot be used.
     #[error(transparent)]
     Redis(#[from] redis::SettingsError),
+    /// The database does not answer, or has not the tables of this version.
+    #[error(transparent)]
+    Database(#[from] store::OpenError),
     /// Tokens cannot be verified with the keys of the configuration.
     #[error(transparent)]
     Auth(#[from] VerifierError),
@@ -117,10 +126,10 @@ impl Builder {
         Ok(self)
     }
 
-    /// Binds the addresses, connects to Redis if there is one, and serves.
+    /// Binds the addresses, connects to Redis and the database if there are any, and serves.
     ///
     /// # Errors
-    /// When an address cannot be bound, or Redis cannot be used.
+    /// When an address cannot be bound, or Redis or the database cannot be used.
     pub async fn start(self) -> Result<Gateway, StartError> {
         let Self { config, mut mounts, configured, dev, hooks } = self;
         let metrics = telemetry::registry()?;
@@ -128,8 +137,9 @@ impl Builder {
         // What channels need until the last of them has ended.
         let background = Tasks::new();
         let webhooks = Webhooks::new(&config.channels, webhooks::Metrics::register(&metrics)?, &background)?;
+        let archive = database::connect(&config, &metrics, &background, dev).await?;
         if configured {
-            let mount = |socket| configured_mount(socket, &config, verifier.as_ref(), &webhooks, dev);
+            let mount = |socket| configured_mount(socket, &config, verifier.as_ref(), &webhooks, archive.as_ref(), dev);
             mounts.extend(config.sockets().map(mount));
         }
         let head_timeout = config.limits.handshake_timeout;
@@ -165,7 +175,7 @@ impl Builder {
         }
         background.spawn_until_stop(sweep(Arc::clone(&registry), budget, clock, sweep_period));
 
-        let front = Arc::new(front(&config, &services, tls, &background));
+        let front = Arc::new(front::front(&config, &services, tls, &background));
         let polled = mounts.iter().any(|mount| mount.longpoll.is_some());
         let longpolls = polled.then(|| LongPolls::start(endpoint.pubsub(), &background, &tasks));
         let acceptor = Acceptor { services, tasks: tasks.clone(), connections: connections.clone(), longpolls };
@@ -174,7 +184,9 @@ impl Builder {
             routes = routes.merge(page_routes());
         }
         let access = if dev { Access::Loopback } else { Access::Keys(config.api.keys) };
-        let api = Internal { endpoint: endpoint.clone(), readiness: readiness.clone(), registry: metrics, access };
+        let store = archive.as_ref().map(|archive| archive.store().clone());
+        let api = Api { endpoint: endpoint.clone(), archive };
+        let api = Internal { api, readiness: readiness.clone(), registry: metrics, access };
         tasks.spawn(public.serve(routes, tasks.clone(), Some(front)));
         // Health and metrics are served until the very end.
         let health = Tasks::new();
@@ -184,6 +196,7 @@ impl Builder {
             public_addr,
             internal_addr,
             endpoint,
+            store,
             presence,
             readiness,
             registry,
@@ -213,6 +226,7 @@ pub struct Gateway {
     public_addr: SocketAddr,
     internal_addr: SocketAddr,
     endpoint: Endpoint,
+    store: Option<Store>,
     presence: Presence,
     readiness: Readiness,
     registry: Arc<Registry>,
@@ -244,6 +258,11 @@ impl Gateway {
         &self.endpoint
     }
 
+    /// Archived messages and members, where the configuration has a database.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
     /// Whether clients should be sent here.
     pub fn is_ready(&self) -> bool {
         self.readiness.is_ready()
@@ -270,19 +289,6 @@ impl Gateway {
         let stopped = self.background.join(BACKGROUND_LIMIT).await && stopped;
         self.health.join(Duration::from_secs(1)).await && stopped && drained
     }
-}
-
-/// What stands before the public listener's requests, with the tasks that look after it.
-fn front(config: &Config, services: &Services, tls: Option<Arc<Tls>>, tasks: &Tasks) -> Front {
-    let admission = Admission::new(&config.limits, services.clock);
-    tasks.spawn_until_stop(Arc::clone(&admission).forget());
-    if let Some(tls) = &tls {
-        tasks.spawn_until_stop(Arc::clone(tls).reload());
-    }
-    let (sockets, channels) = (Arc::clone(&services.socket_metrics), Arc::clone(&services.channel_metrics));
-    tasks.spawn_until_stop(report_refusals(Arc::clone(&sockets), channels));
-    let proxies = TrustedProxies::new(&config.socket.trusted_proxies);
-    Front::new(admission, proxies, config.listen.proxy_protocol, tls, sockets)
 }
 
 /// Idle connections are found within a quarter of the shortest idle timeout, a second at most.
@@ -367,6 +373,7 @@ fn configured_mount(
     config: &Config,
     verifier: Option<&Arc<Verifier>>,
     webhooks: &Webhooks,
+    archive: Option<&Arc<Archive>>,
     dev: bool,
 ) -> Mount {
     let check_origin = match &socket.check_origin {
@@ -381,7 +388,7 @@ fn configured_mount(
     if let (Some(verifier), Some(auth)) = (verifier, &config.auth) {
         relay = relay.tokens(Arc::clone(verifier), auth.required);
     }
-    let mount = Mount::new(socket.path.as_str(), relay, configured_routes(&config.channels, webhooks))
+    let mount = Mount::new(socket.path.as_str(), relay, configured_routes(&config.channels, webhooks, archive))
         .check_origin(check_origin)
         .idle_timeout(socket.idle_timeout)
         .max_frame_size(socket.max_frame_size)

@@ -20,6 +20,13 @@ impl Clock {
     }
 }
 
+/// Microseconds since 1970, for people and other programs; nothing here measures with it.
+#[expect(clippy::disallowed_methods, reason = "this is where the time is taken from")]
+pub(crate) fn unix_micros() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Seconds since 1970, for people and other programs; nothing here measures with it.
 #[expect(clippy::disallowed_methods, reason = "this is where the time is taken from")]
 pub(crate) fn unix_seconds() -> u64 {

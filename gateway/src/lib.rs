@@ -24,6 +24,7 @@ pub mod presence;
 pub mod pubsub;
 pub mod redis;
 mod socket;
+pub mod store;
 pub mod telemetry;
 mod transport;
 mod webhooks;

@@ -7,9 +7,10 @@ use crate::config::Join;
 /// What a client may do in a topic now. It can change when the client is renewed.
 pub(super) fn permit(join: Join, client: &Client, topic: &str) -> Rights {
     match (join, client.assign::<Identity>()) {
-        // Behind a webhook the relay is joined only by whom the back end has let in.
-        (Join::Open | Join::Webhook, _) | (Join::Authenticated, Some(_)) => Rights::ALL,
+        // Behind a webhook the relay is joined only by whom the back end has let in, and where only members may join by whom
+        // the table has.
+        (Join::Open | Join::Webhook, _) | (Join::Authenticated | Join::Member, Some(_)) => Rights::ALL,
         (Join::Granted, Some(identity)) => identity.rights(topic),
-        (Join::Authenticated | Join::Granted, None) => Rights::NONE,
+        (Join::Authenticated | Join::Granted | Join::Member, None) => Rights::NONE,
     }
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::archive::{Archive, Author};
 use super::attendance::Attendance;
 use super::relay::{PRESENCE, Relay, Rules, relay_route, retention};
 use super::renewal::ACCESS_TOKEN;
@@ -17,15 +18,19 @@ use crate::webhooks::{Answer, CallError, Hook, Shown, Spoken, Verdict, Webhooks}
 use crate::wire::{Payload, Reason, is_closed_to_clients};
 
 /// The channels of the configuration: relays, those with a webhook behind their back end.
-pub(crate) fn configured_routes(channels: &[config::Channel], webhooks: &Webhooks) -> Router {
+pub(crate) fn configured_routes(
+    channels: &[config::Channel],
+    webhooks: &Webhooks,
+    archive: Option<&Arc<Archive>>,
+) -> Router {
     channels.iter().fold(Router::new(), |router, channel| match &channel.webhook {
-        None => relay_route(router, channel),
+        None => relay_route(router, channel, archive),
         Some(settings) => {
             let pattern = Arc::new(Pattern {
                 hook: webhooks.hook(settings),
                 events: settings.events.clone(),
                 asks_to_join: channel.join == Join::Webhook,
-                relay: Arc::new(Rules::of(channel)),
+                relay: Arc::new(Rules::of(channel, archive)),
             });
             router.instance(channel.topic.clone(), retention(channel), move || {
                 Box::new(Webhook::new(Arc::clone(&pattern)))
@@ -160,7 +165,7 @@ impl Webhook {
         if assigns.is_some() {
             visitor.assigns = assigns;
         }
-        let reply = match say(Words { broadcast, push }, cx).await {
+        let reply = match say(Words { broadcast, push }, &self.pattern.relay, cx).await {
             Err(failure) => Reply::from(failure),
             Ok(()) => match verdict {
                 Verdict::Ok(response) => Reply::ok(response),
@@ -177,9 +182,10 @@ impl Webhook {
             Step::Done(finished) => finished,
             Step::Running(running) => running.await,
         };
+        let rules = Arc::clone(&self.pattern.relay);
         let Finished { instance, cx, result } = self.around(finished);
         let result = match result {
-            Ok(outcome) => say(words, &cx).await.map(|()| outcome).map_err(Into::into),
+            Ok(outcome) => say(words, &rules, &cx).await.map(|()| outcome).map_err(Into::into),
             failed => failed,
         };
         Finished { instance, cx, result }
@@ -234,13 +240,18 @@ impl Instance for Webhook {
 }
 
 /// Sends what an answer said: pushes once the broadcasts stand before them.
-async fn say(words: Words, cx: &Context) -> Result<(), PublishError> {
+async fn say(words: Words, rules: &Rules, cx: &Context) -> Result<(), PublishError> {
     let Words { broadcast, push } = words;
-    let send = |Spoken { event, payload, to_others }: Spoken| {
-        if to_others { cx.broadcast_from(&event, payload) } else { cx.broadcast(&event, payload) }
-    };
-    // All are under way, in their order, before the first is waited for.
-    let publications: Vec<_> = broadcast.into_iter().map(send).collect();
+    // All are under way, in their order, before the first is waited for; but what is stored is so before it is sent.
+    let mut publications = Vec::with_capacity(broadcast.len());
+    let pubsub = cx.endpoint().pubsub();
+    for Spoken { event, payload, to_others } in broadcast {
+        let message = cx.prepared(&event, payload, to_others);
+        match rules.archive_of(&event) {
+            Some(archive) => drop(archive.publish(pubsub, message, Author::BackEnd(None)).await?),
+            None => publications.push(pubsub.broadcast(message)),
+        }
+    }
     for publication in publications {
         publication.await?;
     }

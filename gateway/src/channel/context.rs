@@ -76,8 +76,16 @@ impl Context {
     }
 
     fn publish(&self, event: &str, payload: Payload, exclude: Option<SubscriberId>) -> Publication {
-        let broadcast = Broadcast { topic: Arc::clone(&self.topic), event: event.into(), payload, exclude };
-        self.endpoint().pubsub().broadcast(broadcast)
+        self.endpoint().pubsub().broadcast(self.message(event, payload, exclude))
+    }
+
+    /// What [`Context::broadcast`], or with `to_others` [`Context::broadcast_from`], would send, not sent yet.
+    pub(crate) fn prepared(&self, event: &str, payload: Payload, to_others: bool) -> Broadcast {
+        self.message(event, payload, to_others.then_some(self.subscriber))
+    }
+
+    fn message(&self, event: &str, payload: Payload, exclude: Option<SubscriberId>) -> Broadcast {
+        Broadcast { topic: Arc::clone(&self.topic), event: event.into(), payload, exclude }
     }
 
     /// Takes what is needed to answer the message that is being handled later, from anywhere.

@@ -40,6 +40,16 @@ impl<'a> ApiClient<'a> {
         self.text(self.send(Method::POST, path, body.to_string()).await?).await
     }
 
+    /// Puts JSON and gets text; the answer must be a success.
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<String, Failure> {
+        self.text(self.send(Method::PUT, path, body.to_string()).await?).await
+    }
+
+    /// Deletes; the answer must be a success.
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(Method::DELETE, path, String::new()).await.map(drop)
+    }
+
     /// Gets a stream of lines and hands on what comes, until `print` says that nobody reads it.
     ///
     /// # Errors

@@ -42,12 +42,20 @@ pub struct GlobalArgs {
     /// keep a password out of the process list
     #[arg(long, global = true, value_name = "URL")]
     pub redis_url: Option<Secret>,
+    /// Where the database is: sqlite:// or postgres://; also env:NAME or file:PATH
+    #[arg(long, global = true, value_name = "URL")]
+    pub database_url: Option<Secret>,
 }
 
 impl GlobalArgs {
     /// The settings among them.
     pub fn flags(&self) -> Flags {
-        Flags { listen: self.listen, internal_listen: self.internal_listen, redis_url: self.redis_url.clone() }
+        Flags {
+            listen: self.listen,
+            internal_listen: self.internal_listen,
+            redis_url: self.redis_url.clone(),
+            database_url: self.database_url.clone(),
+        }
     }
 }
 
@@ -62,6 +70,10 @@ pub enum Command {
     Check,
     /// Look at Redis and this machine for what would go wrong, and say what to change
     Doctor(DoctorArgs),
+    /// Bring the tables of the database up to date
+    Migrate(MigrateArgs),
+    /// Add, remove or list those who may join a topic with `join = "member"`
+    Members(MembersArgs),
     /// Broadcast one event to all members of a topic
     Publish(PublishArgs),
     /// Print who is present in a topic: one line of JSON
@@ -86,6 +98,52 @@ pub struct DoctorArgs {
     /// Print each finding as a line of JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What `migrate` takes.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct MigrateArgs {
+    /// Say what would be done, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What `members` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MembersArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: MembersCommand,
+    /// The way to a running gateway.
+    #[command(flatten)]
+    pub api: ApiArgs,
+}
+
+/// What `members` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum MembersCommand {
+    /// Make a user a member, or give a member another role
+    Add {
+        /// The topic, such as room:1
+        topic: String,
+        /// The `sub` of the user's tokens
+        user: String,
+        /// What the user is there; the gateway only keeps it
+        #[arg(long, default_value = "member")]
+        role: String,
+    },
+    /// Make sure that a user is no member; who is in the topic stays until the next join or token
+    Remove {
+        /// The topic, such as room:1
+        topic: String,
+        /// The `sub` of the user's tokens
+        user: String,
+    },
+    /// Print the members as JSON lines
+    List {
+        /// The topic, such as room:1
+        topic: String,
+    },
 }
 
 /// What `publish` takes.
@@ -139,14 +197,14 @@ pub struct TokenArgs {
     pub kid: Option<String>,
 }
 
-/// How a command reaches a running gateway when no Redis URL is given.
+/// How a command reaches a running gateway when no URL of Redis, or for members of the database, is given.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ApiArgs {
-    /// The internal listener of a running gateway; used when no Redis URL is given
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4001", value_parser = parse_api_url)]
+    /// The internal listener of a running gateway; used when no Redis URL (`members`: no database URL) is given
+    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:4001", value_parser = parse_api_url)]
     pub api_url: Url,
     /// One of the keys in `api.keys`; also env:NAME or file:PATH, which keep it out of the process list
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, global = true, value_name = "KEY")]
     pub api_key: Option<Secret>,
 }
 

@@ -1,6 +1,6 @@
 use super::exit::Failure;
 use super::process::print;
-use crate::app::StartError;
+use crate::app::{StartError, database_location};
 use crate::auth::Verifier;
 use crate::config::Config;
 use crate::transport::Tls;
@@ -14,6 +14,7 @@ pub(super) fn check(config: &Config) -> Result<(), Failure> {
     if let Some(files) = &config.listen.tls {
         Tls::load(files).map_err(StartError::from)?;
     }
+    database_location(config)?;
     print(&config.redacted_toml());
     Ok(())
 }

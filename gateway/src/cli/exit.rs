@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::app::StartError;
 use crate::config::ConfigError;
 use crate::redis::SettingsError;
+use crate::store::OpenError;
 use crate::telemetry::LoggingError;
 
 /// Why a command failed; each has its exit code (design 2.1).
@@ -52,10 +53,21 @@ impl From<SettingsError> for Failure {
     }
 }
 
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            // The tables may be on their way: a pod that is started again comes up once they are there.
+            OpenError::Unavailable(_) | OpenError::Schema(_) => Self::Unavailable(error.to_string()),
+            OpenError::Url(_) | OpenError::Metrics(_) => Self::Configuration(error.to_string()),
+        }
+    }
+}
+
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Listen(..) => Self::Unavailable(error.to_string()),
+            StartError::Database(error) => error.into(),
             StartError::Redis(_)
             | StartError::Webhooks(_)
             | StartError::Auth(_)

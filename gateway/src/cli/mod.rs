@@ -5,6 +5,8 @@ mod args;
 mod check;
 mod doctor;
 mod exit;
+mod members;
+mod migrate;
 mod presence;
 mod process;
 mod publish;
@@ -13,5 +15,8 @@ mod serve;
 mod tail;
 mod token;
 
-pub use args::{ApiArgs, Args, Command, DoctorArgs, GlobalArgs, PublishArgs, ServeArgs, TokenArgs, TopicArgs};
+pub use args::{
+    ApiArgs, Args, Command, DoctorArgs, GlobalArgs, MembersArgs, MembersCommand, MigrateArgs, PublishArgs, ServeArgs,
+    TokenArgs, TopicArgs,
+};
 pub use run::run;

@@ -10,7 +10,8 @@ use super::print::Printer;
 use super::section::{Section, kind};
 use super::webhook::Webhook;
 
-pub(super) const KEYS: &[&str] = &["topic", "join", "client_events", "broadcast_to", "presence", "history", "webhook"];
+pub(super) const KEYS: &[&str] =
+    &["topic", "join", "client_events", "broadcast_to", "presence", "history", "archive", "webhook"];
 
 /// One `[[channel]]`: what clients may do on the topics that match. The first match wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Channel {
     pub presence: bool,
     /// What is kept for clients that come back, so that they miss nothing. Default nothing.
     pub history: Option<History>,
+    /// Which events are stored before they are broadcast. Default none. Needs `database.url`.
+    pub archive: ClientEvents,
     /// The back end that decides about joins (`join = "webhook"`) and about the events it names. Default none.
     pub webhook: Option<Webhook>,
 }
@@ -42,6 +45,8 @@ pub enum Join {
     Authenticated,
     /// Who has a grant for the topic in its token (the claim `channels`).
     Granted,
+    /// Who has connected with a token and stands in the table of members with the topic.
+    Member,
 }
 
 impl Join {
@@ -49,7 +54,7 @@ impl Join {
     pub fn needs_token(self) -> bool {
         match self {
             Self::Open | Self::Webhook => false,
-            Self::Authenticated | Self::Granted => true,
+            Self::Authenticated | Self::Granted | Self::Member => true,
         }
     }
 
@@ -59,6 +64,7 @@ impl Join {
             Self::Webhook => "webhook",
             Self::Authenticated => "authenticated",
             Self::Granted => "granted",
+            Self::Member => "member",
         }
     }
 }
@@ -132,6 +138,7 @@ impl Channel {
             broadcast_to: Recipients::All,
             presence: true,
             history: None,
+            archive: ClientEvents::Only(Vec::new()),
             webhook: None,
         }
     }
@@ -149,6 +156,7 @@ impl Channel {
             value.as_bool().ok_or_else(|| format!("must be true or false, not {}", kind(value)))
         })?;
         let history = section.value_as("history", History::parse)?;
+        let archive = section.list_as("archive", check_event)?;
         let webhook = section.value_as("webhook", |value| Webhook::parse(value, environment))?;
         if join == Some(Join::Webhook) && webhook.is_none() {
             let hint =
@@ -162,8 +170,14 @@ impl Channel {
             broadcast_to: recipients.unwrap_or(Recipients::All),
             presence: presence.unwrap_or(false),
             history,
+            archive: ClientEvents::of(archive.unwrap_or_default()),
             webhook,
         })
+    }
+
+    /// Whether it has to do with a database.
+    pub(super) fn needs_database(&self) -> bool {
+        self.join == Join::Member || !self.archive.is_empty()
     }
 
     pub(super) fn print(&self, out: &mut Printer) {
@@ -183,6 +197,7 @@ impl Channel {
             Some(history) => out.inline("history", history.table()),
             None => out.comment("history is not set"),
         }
+        out.list("archive", self.archive.entries().into_iter());
         match &self.webhook {
             Some(webhook) => out.inline("webhook", webhook.redacted()),
             None => out.comment("webhook is not set"),
@@ -196,10 +211,7 @@ fn parse_join(text: &str) -> Result<Join, String> {
         "authenticated" => Ok(Join::Authenticated),
         "granted" => Ok(Join::Granted),
         "webhook" => Ok(Join::Webhook),
-        "member" => {
-            let known = "this version knows \"open\", \"authenticated\", \"granted\" and \"webhook\"";
-            Err(format!("is not available yet: \"{text}\"; {known}"))
-        }
-        _ => Err("must be \"open\", \"authenticated\", \"granted\" or \"webhook\"".to_owned()),
+        "member" => Ok(Join::Member),
+        _ => Err("must be \"open\", \"authenticated\", \"granted\", \"member\" or \"webhook\"".to_owned()),
     }
 }

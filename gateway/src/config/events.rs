@@ -24,6 +24,11 @@ impl ClientEvents {
         }
     }
 
+    /// Whether it is none.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Only(events) if events.is_empty())
+    }
+
     /// Whether `event` is one of them. Reserved events are refused elsewhere, whatever the list says.
     pub fn allows(&self, event: &str) -> bool {
         match self {

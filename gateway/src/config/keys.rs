@@ -1,12 +1,13 @@
 //! Which keys exist, and which known key an unknown one was meant to be.
 
 use super::nearest::most_like;
-use super::{api, auth, channel, drain, limits, listen, log, presence, redis, socket};
+use super::{api, auth, channel, database, drain, limits, listen, log, presence, redis, socket};
 
 /// The tables that occur once, in the order of the documentation, with their keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
     ("listen", listen::KEYS),
     ("redis", redis::KEYS),
+    ("database", database::KEYS),
     ("socket", socket::KEYS),
     ("auth", auth::KEYS),
     ("limits", limits::KEYS),

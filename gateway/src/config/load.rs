@@ -3,6 +3,7 @@ use std::path::Path;
 use super::api::Api;
 use super::auth::Auth;
 use super::channel::Channel;
+use super::database::Database;
 use super::drain::Drain;
 use super::environment::Environment;
 use super::error::ConfigError;
@@ -76,6 +77,7 @@ impl Config {
         let config = Self {
             listen: Listen::read(sources.section("listen"), mode)?,
             redis: Redis::read(sources.section("redis"), environment)?,
+            database: Database::read(sources.section("database"), environment)?,
             socket,
             mounts,
             auth: Auth::read(sources.section("auth"), &auth_keys, environment)?,

@@ -10,6 +10,7 @@
 mod api;
 mod auth;
 mod channel;
+mod database;
 mod drain;
 mod environment;
 mod error;
@@ -45,6 +46,7 @@ mod webhook;
 pub use api::Api;
 pub use auth::{Algorithm, Auth, AuthKey, KeyMaterial};
 pub use channel::{Channel, InvalidPattern, Join, Recipients, TopicPattern};
+pub use database::{Database, DatabaseUrl};
 pub use drain::Drain;
 pub use environment::{Environment, process_environment};
 pub use error::{ConfigError, Place};

@@ -22,4 +22,6 @@ pub struct Flags {
     pub internal_listen: Option<SocketAddr>,
     /// `--redis-url`; it may hold a password.
     pub redis_url: Option<Secret>,
+    /// `--database-url`; it may hold a password.
+    pub database_url: Option<Secret>,
 }

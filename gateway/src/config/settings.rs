@@ -1,6 +1,7 @@
 use super::api::Api;
 use super::auth::Auth;
 use super::channel::Channel;
+use super::database::Database;
 use super::drain::Drain;
 use super::limits::Limits;
 use super::listen::Listen;
@@ -17,6 +18,8 @@ pub struct Config {
     pub listen: Listen,
     /// `[redis]`
     pub redis: Redis,
+    /// `[database]`
+    pub database: Database,
     /// `[socket]`
     pub socket: Socket,
     /// `[[mount]]`: further sockets beside `socket`.
@@ -49,6 +52,7 @@ impl Config {
         let mut out = Printer::default();
         self.listen.print(&mut out);
         self.redis.print(&mut out);
+        self.database.print(&mut out);
         self.socket.print("[socket]", &mut out);
         self.mounts.iter().for_each(|mount| mount.print("[[mount]]", &mut out));
         match &self.auth {

@@ -62,6 +62,7 @@ impl Sources {
             ("listen", "public", "--listen", flags.listen.map(|address| address.to_string())),
             ("listen", "internal", "--internal-listen", flags.internal_listen.map(|address| address.to_string())),
             ("redis", "url", "--redis-url", flags.redis_url.as_ref().map(|url| url.expose().to_owned())),
+            ("database", "url", "--database-url", flags.database_url.as_ref().map(|url| url.expose().to_owned())),
         ];
         for (table, key, flag, value) in given {
             if let Some(value) = value {

@@ -17,6 +17,7 @@ pub(super) fn validate(config: &Config, mode: Mode) -> Result<(), ConfigError> {
     leases_outlast_heartbeats(&config.presence)?;
     if mode != Mode::Client {
         tokens_can_be_checked(config)?;
+        database_is_known(config)?;
     }
     if mode == Mode::Serve {
         hosts_are_known(config)?;
@@ -68,6 +69,19 @@ fn tokens_can_be_checked(config: &Config) -> Result<(), ConfigError> {
         Some(channel) if config.auth.is_none() => refuse(format!(
             "the topics {:?} are for clients with a token, but there is no [auth] to check tokens with: add it, or let \
              everybody join with `join = \"open\"`",
+            channel.topic.text()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What asks for a database would never get an answer.
+fn database_is_known(config: &Config) -> Result<(), ConfigError> {
+    let needing = config.channels.iter().find(|channel| channel.needs_database());
+    match needing {
+        Some(channel) if config.database.url.is_none() => refuse(format!(
+            "the topics {:?} have an `archive` or `join = \"member\"`, but there is no database: set `database.url`, such as \
+             \"sqlite:///var/lib/gateway/gateway.db\" or \"postgres://user@host/db\"",
             channel.topic.text()
         )),
         _ => Ok(()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::failover::Patience;
 use super::finding::Finding;
 use super::servers::{Found, REACH, Target, find, unreachable};
-use super::{buffers, descriptors, events, eviction, facts, failover, permissions, role, settings, version};
+use super::{buffers, database, descriptors, events, eviction, facts, failover, permissions, role, settings, version};
 use crate::config::{Config, Mode};
 use crate::ids::NodeId;
 use crate::presence::NOTIFY_SETTING;
@@ -15,6 +15,7 @@ use crate::redis::{Keys, Probe, ProbeError, Settings};
 pub(crate) async fn examine(config: &Config, mode: Mode, redis: Option<&Settings>) -> Vec<Finding> {
     let mut findings = settings::examine(config, mode);
     findings.push(descriptors::examine(&config.limits));
+    findings.extend(database::examine(config).await);
     let Some(redis) = redis else {
         findings.push(Finding::ok(REACH, "redis.url is not set: one pod serves alone"));
         return findings;

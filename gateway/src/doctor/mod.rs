@@ -9,6 +9,7 @@
 
 mod buffers;
 mod cluster;
+mod database;
 mod descriptors;
 mod events;
 mod eviction;

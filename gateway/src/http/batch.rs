@@ -5,10 +5,9 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::message::{Checked, Message, Sent};
+use super::api::Api;
+use super::message::{Checked, Message, Sending, Sent};
 use super::problem::Problem;
-use crate::channel::Endpoint;
-use crate::pubsub::Acceptance;
 
 /// How many messages one request may carry.
 const MAX_MESSAGES: usize = 1000;
@@ -29,7 +28,7 @@ pub(super) struct Answer {
 /// Sends several messages, in their order: 202 when all were accepted, or had been. If one cannot be sent as it is, none
 /// is.
 pub(super) async fn post(
-    State(endpoint): State<Endpoint>,
+    State(api): State<Api>,
     batch: Result<Json<Batch>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Answer>), Problem> {
     let Json(Batch { messages }) = batch?;
@@ -41,18 +40,13 @@ pub(super) async fn post(
     });
     let checked: Vec<Checked> = checked.collect::<Result<_, _>>()?;
     // Each is under way before the next is sent, so the order of a topic is theirs.
-    let sent: Vec<_> = checked.into_iter().map(|message| message.send(endpoint.pubsub())).collect();
-    let results: Vec<Sent> = join_all(sent)
-        .await
-        .into_iter()
-        .map(|outcome| match outcome {
-            Ok(Acceptance::New) => Sent::Accepted,
-            Ok(Acceptance::Duplicate) => Sent::Duplicate,
-            // What else could be wrong was checked before.
-            Err(_) => Sent::Unavailable,
-        })
-        .collect();
-    if results.contains(&Sent::Unavailable) {
+    let mut sending = Vec::with_capacity(checked.len());
+    for message in checked {
+        sending.push(message.send(&api).await);
+    }
+    let outcomes = join_all(sending.into_iter().map(Sending::outcome)).await;
+    let results: Vec<Sent> = outcomes.into_iter().map(Sent::of).collect();
+    if results.iter().any(|sent| matches!(sent, Sent::Unavailable)) {
         return Err(Problem::unavailable().with_results(results));
     }
     Ok((StatusCode::ACCEPTED, Json(Answer { results })))

@@ -2,14 +2,16 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use http::Method;
 use prometheus::Registry;
 
 use super::access::{Access, guard};
+use super::api::Api;
 use super::problem::Problem;
-use super::{batch, broadcast, disconnect, document, events, health, history, metrics, nodes, topics};
-use crate::channel::Endpoint;
+use super::{
+    archive, batch, broadcast, disconnect, document, events, health, history, members, metrics, nodes, topics,
+};
 use crate::lifecycle::Readiness;
 
 /// The largest body that the API reads.
@@ -18,9 +20,12 @@ const MAX_BODY: usize = 1024 * 1024;
 /// What the paths of the API begin with.
 pub(super) const BASE: &str = "/api/v1";
 
+/// One member of a topic.
+const MEMBER: &str = "/topics/{topic}/members/{user}";
+
 /// What the internal listener needs.
 pub(crate) struct Internal {
-    pub(crate) endpoint: Endpoint,
+    pub(crate) api: Api,
     pub(crate) readiness: Readiness,
     pub(crate) registry: Registry,
     pub(crate) access: Access,
@@ -31,7 +36,7 @@ pub(super) struct Resource {
     pub(super) path: &'static str,
     #[cfg_attr(not(test), expect(dead_code, reason = "a test compares it with the document"))]
     pub(super) method: Method,
-    handler: MethodRouter<Endpoint>,
+    handler: MethodRouter<Api>,
 }
 
 /// All that needs a key: a table, so that a test can compare it with the document.
@@ -42,17 +47,21 @@ pub(super) fn resources() -> Vec<Resource> {
         writes("/disconnect", disconnect::post),
         reads("/nodes", nodes::get),
         reads("/topics/{topic}", topics::get),
+        reads("/topics/{topic}/archive", archive::get),
         reads("/topics/{topic}/events", events::get),
         reads("/topics/{topic}/history", history::get),
+        reads("/topics/{topic}/members", members::get),
+        Resource { path: MEMBER, method: Method::PUT, handler: put(members::put) },
+        Resource { path: MEMBER, method: Method::DELETE, handler: delete(members::delete) },
         reads("/topics/{topic}/presence", topics::presence),
     ]
 }
 
-fn reads<T: 'static>(path: &'static str, handler: impl Handler<T, Endpoint>) -> Resource {
+fn reads<T: 'static>(path: &'static str, handler: impl Handler<T, Api>) -> Resource {
     Resource { path, method: Method::GET, handler: get(handler) }
 }
 
-fn writes<T: 'static>(path: &'static str, handler: impl Handler<T, Endpoint>) -> Resource {
+fn writes<T: 'static>(path: &'static str, handler: impl Handler<T, Api>) -> Resource {
     Resource { path, method: Method::POST, handler: post(handler) }
 }
 
@@ -66,7 +75,7 @@ pub(crate) fn internal_routes(internal: Internal) -> Router {
         .fallback(Problem::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(internal.access, guard))
-        .with_state(internal.endpoint);
+        .with_state(internal.api);
     Router::new()
         .nest(BASE, api)
         .merge(document::routes())

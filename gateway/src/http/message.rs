@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::pubsub::{Broadcast, IdempotencyKey, KeyedPublication, PubSub};
+use super::api::Api;
+use crate::builtin::{Author, Receipt};
+use crate::pubsub::{Acceptance, Broadcast, IdempotencyKey, KeyedPublication, PublishError};
 use crate::wire::{MAX_NAME, Payload, is_reserved_event};
 
 /// A message as callers write it.
@@ -21,16 +23,40 @@ pub(super) struct Checked {
     key: Option<IdempotencyKey>,
 }
 
+/// A message that is on its way, or has arrived.
+pub(super) enum Sending {
+    UnderWay(KeyedPublication),
+    /// It was stored before it was sent.
+    Archived(Result<Receipt, PublishError>),
+}
+
+/// A message that was accepted.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Accepted {
+    /// Whether it had been sent before, and was not sent again.
+    pub(super) duplicate: bool,
+    /// What is stored of it.
+    #[serde(flatten)]
+    pub(super) receipt: Option<Receipt>,
+}
+
 /// What became of one message of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
 pub(super) enum Sent {
     /// It was sent.
-    Accepted,
+    Accepted(Stored),
     /// It was sent before, and not again.
-    Duplicate,
+    Duplicate(Stored),
     /// Nobody knows.
     Unavailable,
+}
+
+/// What is stored of a message, if anything is.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Stored {
+    #[serde(flatten)]
+    receipt: Option<Receipt>,
 }
 
 impl Message {
@@ -70,8 +96,39 @@ impl Checked {
         self.key.is_some()
     }
 
-    /// Sends it; it is under way when this returns.
-    pub(super) fn send(self, pubsub: &PubSub) -> KeyedPublication {
-        pubsub.broadcast_keyed(self.broadcast, self.key)
+    /// Sends it; it is under way when this returns. One that is archived has arrived by then, so that the next one, which
+    /// may not be, does not overtake it.
+    pub(super) async fn send(self, api: &Api) -> Sending {
+        let Self { broadcast, key } = self;
+        let pubsub = api.endpoint.pubsub();
+        match api.archive_of(&broadcast.topic, &broadcast.event) {
+            None => Sending::UnderWay(pubsub.broadcast_keyed(broadcast, key)),
+            Some(archive) => Sending::Archived(archive.publish(pubsub, broadcast, Author::BackEnd(key.as_ref())).await),
+        }
+    }
+}
+
+impl Sending {
+    /// How it ended.
+    pub(super) async fn outcome(self) -> Result<Accepted, PublishError> {
+        match self {
+            Self::UnderWay(publication) => {
+                Ok(Accepted { duplicate: publication.await? == Acceptance::Duplicate, receipt: None })
+            }
+            Self::Archived(outcome) => {
+                outcome.map(|receipt| Accepted { duplicate: receipt.repeated, receipt: Some(receipt) })
+            }
+        }
+    }
+}
+
+impl Sent {
+    pub(super) fn of(outcome: Result<Accepted, PublishError>) -> Self {
+        match outcome {
+            Ok(Accepted { duplicate: false, receipt }) => Self::Accepted(Stored { receipt }),
+            Ok(Accepted { duplicate: true, receipt }) => Self::Duplicate(Stored { receipt }),
+            // What else could be wrong was checked before.
+            Err(_) => Self::Unavailable,
+        }
     }
 }

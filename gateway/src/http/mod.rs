@@ -5,6 +5,8 @@
 //! and with real answers.
 
 mod access;
+mod api;
+mod archive;
 mod batch;
 mod broadcast;
 mod disconnect;
@@ -13,14 +15,17 @@ mod events;
 mod health;
 mod history;
 mod internal;
+mod members;
 mod message;
 mod metrics;
 mod nodes;
 mod page;
+mod paging;
 mod problem;
 mod topic;
 mod topics;
 
 pub(crate) use access::Access;
+pub(crate) use api::Api;
 pub(crate) use internal::{Internal, internal_routes};
 pub(crate) use page::page_routes;

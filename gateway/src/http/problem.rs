@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::message::Sent;
 
 /// An error answer (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Problem {
     status: StatusCode,
     detail: String,
@@ -35,7 +35,7 @@ impl Problem {
     }
 
     pub(super) fn unavailable() -> Self {
-        let detail = "Redis is away or too slow: it may or may not have happened, try again";
+        let detail = "Redis or the database is away or too slow: it may or may not have happened, try again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 

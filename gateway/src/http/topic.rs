@@ -20,3 +20,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Topic {
         }
     }
 }
+
+/// The topic of the path, and the user behind it.
+pub(super) struct TopicUser {
+    pub(super) topic: String,
+    pub(super) user: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TopicUser {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let names: Result<Path<(String, String)>, PathRejection> = Path::from_request_parts(parts, state).await;
+        match names {
+            Ok(Path((topic, user))) if topic.len().max(user.len()) <= MAX_NAME => Ok(Self { topic, user }),
+            Ok(_) => Err(Problem::bad_request("a topic and a user have at most 255 bytes")),
+            Err(_) => Err(Problem::bad_request("write topic and user into the path in UTF-8, percent-encoded")),
+        }
+    }
+}

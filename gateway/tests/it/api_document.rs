@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{KEY, Member, Pod, RedisServer, Response, Scratch, request};
+use crate::support::{KEY, Member, Pod, PostgresServer, RedisServer, Response, Scratch, request, run};
 
 const BASE: &str = "/api/v1";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -94,7 +94,8 @@ impl Document {
     }
 
     async fn ask(&mut self, pod: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> u16 {
-        let response = request(pod, method, &path.replace("{topic}", "room%3A1"), headers, body).await;
+        let target = path.replace("{topic}", "room%3A1").replace("{user}", "alice");
+        let response = request(pod, method, &target, headers, body).await;
         self.check(method, path, &response);
         response.status
     }
@@ -167,10 +168,49 @@ async fn every_answer_that_the_document_promises_is_given_and_is_as_it_says() {
         let body = if method == "POST" { body_of(path) } else { String::new() };
         assert_eq!(document.ask(alone.internal, method, path, &[key, JSON], &body).await, 503);
     }
+    database(&mut document, pod.internal, dev.internal).await;
     alone.until_readyz(503).await;
     assert_eq!(document.ask(alone.internal, "GET", "/readyz", &[], "").await, 503);
     let unseen: Vec<_> = document.promised().difference(&document.seen).cloned().collect();
     assert_eq!(unseen, [], "promised, and never given here");
+}
+
+/// What needs a database: with one, without, and with one that is away.
+async fn database(document: &mut Document, without: SocketAddr, dev: SocketAddr) {
+    const ARCHIVE: &str = "/api/v1/topics/{topic}/archive";
+    const MEMBERS: &str = "/api/v1/topics/{topic}/members";
+    const MEMBER: &str = "/api/v1/topics/{topic}/members/{user}";
+    const ROUTES: [(&str, &str); 4] = [("GET", ARCHIVE), ("GET", MEMBERS), ("PUT", MEMBER), ("DELETE", MEMBER)];
+    let bearer = format!("Bearer {KEY}");
+    let key = ("authorization", bearer.as_str());
+    let (mut server, scratch) = (PostgresServer::start(), Scratch::new());
+    assert_eq!(run(&["migrate", "--database-url", &server.url()]).await.code, Some(0));
+    let archive = "[[channel]]\ntopic = \"*\"\njoin = \"open\"\narchive = [\"e\"]\n";
+    let pod = Pod::serve(&scratch, archive, &["--database-url", &server.url()]).await;
+    let at = pod.internal;
+    let batch = json!({ "messages": [message(), message()] }).to_string();
+    assert_eq!(document.ask(at, "POST", BROADCAST, &[key, JSON], &message().to_string()).await, 202);
+    assert_eq!(document.ask(at, "POST", BATCH, &[key, JSON], &batch).await, 202);
+    for (status, (method, path)) in [200, 200, 200, 204].into_iter().zip(ROUTES) {
+        assert_eq!(document.ask(at, method, path, &[key, JSON], "{}").await, status, "{method} {path}");
+        assert_eq!(document.ask(without, method, path, &[key, JSON], "{}").await, 404);
+        assert_eq!(document.ask(at, method, path, &[JSON], "{}").await, 401);
+        assert_eq!(document.ask(dev, method, path, &[JSON, ("host", "evil.example")], "{}").await, 403);
+        let long = path.replace("{topic}", &"t".repeat(256)).replace("{user}", "u");
+        let long = request(at, method, &long, &[key, JSON], "{}").await;
+        document.check(method, path, &long);
+        assert_eq!(long.status, 400);
+    }
+    let huge = format!("\"{}\"", "x".repeat(1024 * 1024));
+    assert_eq!(document.ask(at, "PUT", MEMBER, &[key, JSON], &huge).await, 413);
+    assert_eq!(document.ask(at, "PUT", MEMBER, &[key], "{}").await, 415);
+    assert_eq!(document.ask(at, "PUT", MEMBER, &[key, JSON], "{}").await, 200);
+    assert_eq!(document.ask(at, "GET", MEMBERS, &[key], "").await, 200);
+    server.stop();
+    for (method, path) in ROUTES {
+        assert_eq!(document.ask(at, method, path, &[key, JSON], "{}").await, 503);
+    }
+    assert_eq!(document.ask(at, "POST", BATCH, &[key, JSON], &batch).await, 503);
 }
 
 /// The stream of events never ends, so it is read only as far as the first line.
@@ -243,7 +283,7 @@ async fn every_other_method_of_a_documented_path_is_405() {
     let document = Document::of(pod.internal).await;
     for (path, item) in document.value["paths"].as_object().unwrap() {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-            let target = path.replace("{topic}", "t");
+            let target = path.replace("{topic}", "t").replace("{user}", "u");
             if item[method.to_lowercase()].is_object() {
                 continue;
             }

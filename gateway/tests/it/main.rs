@@ -9,6 +9,7 @@ mod support;
 
 mod api_document;
 mod api_pods;
+mod archive;
 mod bad_credentials;
 mod broadcast;
 mod client_address;
@@ -44,7 +45,9 @@ mod longpoll_refusals;
 mod malformed;
 mod malformed_frames;
 mod malformed_http;
+mod members;
 mod messages;
+mod migrate;
 mod orderly_stop;
 mod origin;
 mod overload;

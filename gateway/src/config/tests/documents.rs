@@ -68,6 +68,7 @@ fn the_example_loads_and_shows_each_setting() {
     let environment = variables(&[
         "GATEWAY_API_KEY=k",
         "REDIS_URL=redis://h",
+        "DATABASE_URL=postgres://h/gateway",
         "WEBHOOK_SECRET=0123456789abcdef",
         "GATEWAY_TOKEN_SECRET=0123456789abcdef0123456789abcdef",
         "GATEWAY_OLD_TOKEN_SECRET=0123456789abcdef0123456789abcdef0123456789abcdef",

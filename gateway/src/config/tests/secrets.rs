@@ -26,8 +26,26 @@ fn a_secret_never_appears_in_what_is_printed() {
 }
 
 #[test]
+fn the_password_of_a_database_never_appears_in_what_is_printed() {
+    for url in ["postgres://user:hunter2@h/db?sslmode=require", "postgresql:///db?host=/run&user=u&password=hunter2"] {
+        let config = Config::from_toml(Mode::Serve, &format!("{LEAST}[database]\nurl = \"{url}\"")).unwrap();
+        let database = config.database.url.as_ref().unwrap();
+        assert!(database.expose().contains(SECRET));
+        let flags = Flags { database_url: Some(Secret::new(url)), ..Flags::default() };
+        let printed = [config.redacted_toml(), format!("{config:?} {config:#?} {database} {flags:?}")];
+        assert!(printed.iter().all(|text| !text.contains(SECRET) && text.contains("***")), "{printed:?}");
+        // What was printed is not taken for a password.
+        let again = Config::from_toml(Mode::Serve, &config.redacted_toml()).unwrap_err().to_string();
+        assert!(again.contains("put the real one back"), "{again}");
+    }
+}
+
+#[test]
 fn a_secret_never_appears_in_an_error() {
     for text in [
+        "[database]\nurl = \"mysql://user:hunter2@h/db\"",
+        "[database]\nurl = \"postgres://user:hunter2@h:99999/db\"",
+        "[database]\nurl = \"hunter2\"",
         "[redis]\nurl = \"http://user:hunter2@h\"",
         "[redis]\nurl = \"redis://user:hunter2@h:99999\"",
         "[redis]\nurl = \"redis://user:hunter2@h/db\"",

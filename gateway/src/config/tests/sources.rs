@@ -25,6 +25,7 @@ fn all_flags_arrive() {
         listen: Some("127.0.0.1:1".parse().unwrap()),
         internal_listen: Some("127.0.0.1:2".parse().unwrap()),
         redis_url: Some(Secret::new("redis://h")),
+        database_url: Some(Secret::new("postgres://h/db")),
     };
     let config = Config::load(Mode::Dev, None, variables(&["GATEWAY_REDIS__URL=redis://other"]), &flags).unwrap();
     assert_eq!((config.listen.public.port(), config.listen.internal.port()), (1, 2));

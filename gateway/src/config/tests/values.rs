@@ -144,10 +144,11 @@ fn bad_values_name_the_key_the_line_and_what_is_expected() {
         ("[[channel]]\ntopic = \"a:*:b\"", "`channel[0].topic` may have * only at its end"),
         ("[[channel]]\ntopic = \"a**\"", "may have * only at its end"),
         ("[[channel]]\ntopic = \"\"", "must be 1 to 255 bytes long"),
-        (
-            "[[channel]]\ntopic = \"a\"\njoin = \"member\"",
-            "gateway.toml:3: `channel[0].join` is not available yet: \"member\"",
-        ),
+        ("[[channel]]\ntopic = \"a\"\narchive = [\"phx_join\"]", "which clients can never broadcast"),
+        ("[database]\nurl = \"mysql://h/db\"", "`database.url` must begin with sqlite:// or postgres://"),
+        ("[database]\nurl = \"sqlite::memory:\"", "`database.url` must name a file"),
+        ("[database]\nurl = \"sqlite://\"", "`database.url` must name a file"),
+        ("[database]\nurl = \"gateway.db\"", "`database.url` is not a URL"),
         ("[[channel]]\ntopic = \"a\"\njoin = \"all\"", "`channel[0].join` must be \"open\""),
         ("[[channel]]\ntopic = \"a\"\njoin = \"webhook\"", "gateway.toml:1: `channel[0].webhook` is missing"),
         ("[[channel]]\npresence = \"yes\"", "`channel[0].presence` must be true or false, not a string"),
@@ -177,6 +178,18 @@ fn settings_that_contradict_each_other_are_refused() {
             "`presence.lease` must be at least twice `presence.heartbeat`",
         ),
         (format!("{LEAST}[listen]\npublic = \"0.0.0.0:5\"\ninternal = \"127.0.0.1:5\""), "both use port 5"),
+        (
+            "[[channel]]\ntopic = \"a\"\njoin = \"open\"\narchive = [\"e\"]".to_owned(),
+            "the topics \"a\" have an `archive` or `join = \"member\"`, but there is no database",
+        ),
+        (
+            "[auth]\nhs256_secret = \"0123456789abcdef0123456789abcdef\"\n[[channel]]\ntopic = \"a\"\njoin = \"member\"".to_owned(),
+            "but there is no database: set `database.url`",
+        ),
+        (
+            "[database]\nurl = \"postgres://h/db\"\n[[channel]]\ntopic = \"a\"\njoin = \"member\"".to_owned(),
+            "there is no [auth] to check tokens with",
+        ),
     ] {
         let found = message(Mode::Serve, &text);
         assert!(found.contains(expected), "{text:?}\n  says     {found}\n  expected {expected}");

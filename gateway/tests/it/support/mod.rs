@@ -11,6 +11,9 @@ mod lab;
 mod member;
 mod panics;
 mod poller;
+#[allow(dead_code, unreachable_pub, reason = "the library's own tests use more of it")]
+#[path = "../../../src/store/testing.rs"]
+mod postgres;
 mod process;
 mod provider;
 mod raw;
@@ -31,6 +34,7 @@ pub(crate) use lab::{Lab, ok, phx_close, phx_error, unmatched};
 pub(crate) use member::Member;
 pub(crate) use panics::panics;
 pub(crate) use poller::Poller;
+pub(crate) use postgres::PostgresServer;
 pub(crate) use process::{KEY, Pod, Running, Scratch, run, run_with, until};
 pub(crate) use provider::{Manner, Provider};
 pub(crate) use raw::{RawFrame, RawSocket, frame};

@@ -1,0 +1,67 @@
+use thiserror::Error;
+
+/// Why the database did not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// It is away, too slow, or refuses. The outcome of a write is unknown: it may have happened.
+    #[error("the database is away or too slow")]
+    Unavailable,
+    /// A name holds the character U+0000, which Postgres cannot store. Nothing was stored.
+    #[error("a name holds a character that cannot be stored")]
+    Unstorable,
+}
+
+/// Why a database cannot be used.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The URL is not one of a database.
+    #[error("`database.url` {0}")]
+    Url(String),
+    /// It does not answer, or lets nobody in.
+    #[error("the database does not answer; see `database.url`: {0}")]
+    Unavailable(String),
+    /// It has not the tables that this version needs.
+    #[error("the database is not as this version needs it ({0}): run `gateway migrate`")]
+    Schema(String),
+    /// Metrics of one name twice.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// What went wrong inside, told apart by what it says about the database.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    /// It did not answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// What the driver says.
+    #[error(transparent)]
+    Driver(#[from] sqlx::Error),
+}
+
+impl Failure {
+    /// Whether the database itself seems to be away, and the next call would fare no better.
+    pub(super) fn is_outage(&self) -> bool {
+        let Self::Driver(error) = self else { return true };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_outage(&code)),
+            _ => false,
+        }
+    }
+}
+
+/// By the code of the database. Postgres has five characters: 08 is the connection, 28 authorization, 3D no such database, 53
+/// resources, 57P shutdown and start. SQLite has a number, whose lowest byte is the kind: 5 busy, 10 input and output, 14
+/// cannot open.
+fn is_outage(code: &str) -> bool {
+    if code.len() == 5 {
+        return ["08", "28", "3D", "53", "57P"].iter().any(|class| code.starts_with(class));
+    }
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 10 | 14))
+}
