@@ -62,7 +62,7 @@ pub(crate) async fn migrate(location: &Location, dry_run: bool) -> Result<Migrat
                 Location::Postgres(options) => run_postgres(&mut options.connect().await?).await,
             }
         };
-        run.await.map_err(unavailable)?
+        run.await.map_err(|error| unavailable(&error))?
     };
     Ok(Migrated { steps: missing(location, &applied), before: applied.len() })
 }
@@ -103,7 +103,7 @@ fn missing(location: &Location, applied: &[i64]) -> Vec<String> {
     missing.map(|step| format!("{:04}_{}", step.version, step.name)).collect()
 }
 
-fn unavailable(error: sqlx::Error) -> OpenError {
+fn unavailable(error: &sqlx::Error) -> OpenError {
     OpenError::Unavailable(error.to_string())
 }
 
@@ -134,7 +134,7 @@ async fn look(location: &Location) -> Result<(Vec<i64>, String), OpenError> {
     timeout(LOOK, looking)
         .await
         .map_err(|_| OpenError::Unavailable("no answer in time".to_owned()))?
-        .map_err(unavailable)
+        .map_err(|error| unavailable(&error))
 }
 
 /// Runs what is missing in a transaction that is open and has the lock; what there was before.

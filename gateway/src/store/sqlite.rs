@@ -8,8 +8,8 @@ use super::lease::Lease;
 use super::model::{Archived, Insertion, Member, Row, Source};
 use super::timestamp::Timestamp;
 
-/// Each is a thread. One writes at a time, the others read meanwhile.
-const CONNECTIONS: u32 = 4;
+/// How many read at a time. Each is a thread, and so is the one that writes.
+const READERS: u32 = 3;
 
 /// The columns of a message, as [`message`] reads them.
 macro_rules! select_message {
@@ -37,24 +37,29 @@ const REMOVE: &str = "DELETE FROM gateway_members WHERE topic = $1 AND user_id =
 const MEMBERS: &str = "SELECT user_id, role, inserted_at FROM gateway_members \
      WHERE topic = $1 AND user_id > $2 ORDER BY user_id LIMIT $3";
 
-/// A file.
-pub(super) struct Sqlite(SqlitePool);
+/// A file. One connection writes, for SQLite lets one write at a time: here they wait in a queue, there they would ask again
+/// and again. The others read meanwhile.
+pub(super) struct Sqlite {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
 
 impl Sqlite {
     pub(super) fn new(options: SqliteConnectOptions, acquire: Duration) -> Self {
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(acquire);
-        Self(pool.connect_lazy_with(options))
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(acquire);
+        let readers = pool(READERS).connect_lazy_with(options.clone());
+        Self { writer: pool(1).connect_lazy_with(options), readers }
     }
 
     pub(super) async fn ping(&self) -> sqlx::Result<()> {
-        let mut lease = Lease::<Driver>::take(&self.0).await?;
+        let mut lease = Lease::<Driver>::take(&self.readers).await?;
         let answer = sqlx::query("SELECT 1").execute(&mut *lease).await;
         lease.give_back();
         answer.map(drop)
     }
 
     pub(super) async fn insert(&self, row: &Row<'_>) -> sqlx::Result<Insertion> {
-        let mut lease = Lease::<Driver>::take(&self.0).await?;
+        let mut lease = Lease::<Driver>::take(&self.writer).await?;
         let (message, source) = (row.message, row.message.source.as_str());
         let inserted = sqlx::query(INSERT)
             .bind(row.id.to_string())
@@ -86,7 +91,7 @@ impl Sqlite {
     }
 
     pub(super) async fn page(&self, topic: &str, before: Option<Uuid>, limit: u32) -> sqlx::Result<Vec<Archived>> {
-        let mut lease = Lease::<Driver>::take(&self.0).await?;
+        let mut lease = Lease::<Driver>::take(&self.readers).await?;
         let query = sqlx::query(if before.is_some() { BEFORE } else { LATEST }).bind(topic).bind(i64::from(limit));
         let query = match before {
             Some(before) => query.bind(before.to_string()),
@@ -98,14 +103,14 @@ impl Sqlite {
     }
 
     pub(super) async fn role(&self, topic: &str, user: &str) -> sqlx::Result<Option<String>> {
-        let mut lease = Lease::<Driver>::take(&self.0).await?;
+        let mut lease = Lease::<Driver>::take(&self.readers).await?;
         let role = sqlx::query_scalar(ROLE).bind(topic).bind(user).fetch_optional(&mut *lease).await;
         lease.give_back();
         role
     }
 
     pub(super) async fn add_member(&self, topic: &str, user: &str, role: &str, now: Timestamp) -> sqlx::Result<Member> {
-        let mut lease = Lease::<Driver>::take(&self.0).await?;
+        let mut lease = Lease::<Driver>::take(&self.writer).await?;
         let query = sqlx::query(ADD).bind(topic).bind(user).bind(role).bind(now.micros());
         let row = query.fetch_one(&mut *lease).await;
         lease.give_back();
@@ -113,14 +118,14 @@ impl Sqlite {
     }
 
     pub(super) async fn remove_member(&self, topic: &str, user: &str) -> sqlx::Result<bool> {
-        let mut lease = Lease::<Driver>::take(&self.0).await?;
+        let mut lease = Lease::<Driver>::take(&self.writer).await?;
         let done = sqlx::query(REMOVE).bind(topic).bind(user).execute(&mut *lease).await;
         lease.give_back();
         Ok(done?.rows_affected() > 0)
     }
 
     pub(super) async fn members(&self, topic: &str, after: &str, limit: u32) -> sqlx::Result<Vec<Member>> {
-        let mut lease = Lease::<Driver>::take(&self.0).await?;
+        let mut lease = Lease::<Driver>::take(&self.readers).await?;
         let query = sqlx::query(MEMBERS).bind(topic).bind(after).bind(i64::from(limit));
         let rows = query.fetch_all(&mut *lease).await;
         lease.give_back();

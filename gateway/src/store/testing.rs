@@ -54,6 +54,26 @@ impl PostgresServer {
         server
     }
 
+    /// Gives it a certificate for its address, which it signs itself; the file of the certificate. Plain connections go on
+    /// to work.
+    pub fn speak_tls(&mut self) -> PathBuf {
+        let (certificate, key) = (self.directory.join("tls.crt"), self.directory.join("tls.key"));
+        let made = self
+            .program(Path::new("openssl"))
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+            .args(["-subj", "/CN=gateway-test", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args([Path::new("-out"), &certificate, Path::new("-keyout"), &key])
+            .output()
+            .expect("openssl is installed");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let settings =
+            format!("ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\n", certificate.display(), key.display());
+        fs::write(self.data().join("postgresql.auto.conf"), settings).expect("root and the owner may write there");
+        self.stop();
+        self.resume();
+        certificate
+    }
+
     /// For the configuration.
     pub fn url(&self) -> String {
         format!("postgres://gateway:hunter2@127.0.0.1:{}/gateway", self.port)
@@ -153,9 +173,14 @@ impl PostgresServer {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok() && asked.success()
     }
 
-    /// A program of the server's package; Postgres refuses to run as root.
+    /// A program of the server's package.
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(programs().join(program));
+        self.program(&programs().join(program))
+    }
+
+    /// Any program, as the owner of the data: Postgres refuses to run as root.
+    fn program(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(&self.directory).stdin(Stdio::null());
         if let Some((user, group)) = other_user() {
             command.uid(user).gid(group);

@@ -179,6 +179,25 @@ async fn who_may_not_enter_is_told_without_the_password() {
     assert!(!text.contains("hunter"), "{text}");
 }
 
+#[tokio::test]
+async fn the_way_to_postgres_is_encrypted_as_the_url_says() {
+    let (mut server, tasks) = (PostgresServer::start(), Tasks::new());
+    let required = format!("{}?sslmode=require", server.url());
+    let plain = examine(&Location::parse(&required).unwrap()).await.unwrap_err();
+    assert!(matches!(plain, OpenError::Unavailable(_)), "a server without TLS: {plain}");
+    let certificate = server.speak_tls();
+    let verified = format!("{}?sslmode=verify-full", server.url());
+    let stranger = examine(&Location::parse(&verified).unwrap()).await.unwrap_err();
+    assert!(matches!(stranger, OpenError::Unavailable(_)), "nobody known has signed it: {stranger}");
+    let known = format!("{verified}&sslrootcert={}", certificate.display());
+    for url in [required, known] {
+        let store = fresh(&url, &tasks).await;
+        assert_eq!(store.role("t", "u").await, Ok(None));
+        let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'gateway'";
+        assert_eq!(server.psql("gateway", encrypted), "t");
+    }
+}
+
 #[test]
 fn urls_that_mean_nothing_are_refused() {
     for url in ["postgres://h/db?sslmode=perhaps", "postgres://h:port/db", "sqlite://f.db?mode=x"] {

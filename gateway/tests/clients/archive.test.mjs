@@ -78,11 +78,12 @@ test("archived messages reach both pods, are paged through, fail without the dat
   };
   const receipts = await within(20_000, "the database is back", Promise.all([again(rooms[0]), again(rooms[1])]));
   assert.deepEqual(receipts[0], receipts[1], "both pods know it as one message");
+  // Whatever comes twice comes before this.
+  await rooms[0].push("end");
   for (const room of rooms) {
-    const events = await room.events.count("one more message", 9);
-    assert.deepEqual(events.at(-1).payload, { ...lost, ...receipts[0], user_id: null });
-    await room.push("end");
-    assert.equal(room.events.entries.filter(({ payload }) => payload.text === "again").length, 1, "once");
+    await room.received("end", {});
+    const events = room.events.entries.filter(({ payload }) => payload.text === "again");
+    assert.deepEqual(events, [{ event: "message:new", payload: { ...lost, ...receipts[0], user_id: null } }], "once");
   }
   assert.equal(await postgres.sql("SELECT count(*) FROM gateway_messages"), "7");
   for (const pod of pods) assert.match(await (await pod.get("/metrics")).text(), /^gateway_store_up 1$/m);

@@ -106,7 +106,7 @@ fn an_unknown_key_names_the_nearest_known_one_and_its_line() {
         ("[[channel]]\ntpoic = \"a\"", "unknown key `channel.tpoic`; did you mean `channel.topic`?"),
         ("[[mount]]\nhosts = \"a\"", "unknown key `mount.hosts`; did you mean `mount.host`?"),
         ("[socket]\ncompress = true", "unknown key `socket.compress`"),
-        ("[database]\nurl = \"sqlite://a\"", "unknown key `database`"),
+        ("[databases]\nurl = \"sqlite://a\"", "unknown key `databases`; did you mean `database`?"),
         ("\"a\\u001b[31m\" = 1", "unknown key `a\\u{1b}[31m`"),
     ] {
         let found = message(Mode::Dev, text);
