@@ -42,6 +42,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("main", "cli"),        // the program hands over to the commands
     ("builtin", "socket"),  // the configured socket implements the trait of sockets
     ("redis", "lifecycle"), // connections run in tracked tasks
+    ("store", "lifecycle"), // the task that looks after the database, too
 ];
 
 /// Longest file, in lines, that needs no excuse.

@@ -6,8 +6,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::api::Api;
-use super::message::{Checked, Message, Sending, Sent};
+use super::message::{Checked, Message, Sending};
 use super::problem::Problem;
+use super::sent::Sent;
 
 /// How many messages one request may carry.
 const MAX_MESSAGES: usize = 1000;

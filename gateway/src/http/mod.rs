@@ -22,6 +22,7 @@ mod nodes;
 mod page;
 mod paging;
 mod problem;
+mod sent;
 mod topic;
 mod topics;
 

@@ -5,7 +5,7 @@ use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::message::Sent;
+use super::sent::Sent;
 
 /// An error answer (RFC 9457).
 #[derive(Debug, Clone)]

@@ -61,7 +61,14 @@ impl PostgresServer {
         let made = self
             .program(Path::new("openssl"))
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-            .args(["-subj", "/CN=gateway-test", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args([
+                "-subj",
+                "/CN=gateway-test",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+            ])
             .args([Path::new("-out"), &certificate, Path::new("-keyout"), &key])
             .output()
             .expect("openssl is installed");
