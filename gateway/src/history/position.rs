@@ -9,7 +9,7 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// How long a topic's epoch and last offset are remembered at least.
 const MIN_LIFE: Duration = Duration::from_secs(3600);
 
-/// How often a pod that hosts a topic has its position remembered for longer: well within [`MIN_LIFE`].
+/// How often a pod that hosts a topic has its position remembered for longer: four times in the shortest life.
 pub const RENEWAL: Duration = Duration::from_secs(900);
 
 /// Names one life of a topic's stream: another epoch means that messages may have been lost in between. Random and
