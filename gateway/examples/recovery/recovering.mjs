@@ -10,7 +10,7 @@ export function recoveringChannel(socket, topic, params = {}) {
   channel.onMessage = (event, payload, ref) => {
     const isJoinReply = event === "phx_reply" && ref === channel.joinRef();
     if (isJoinReply && payload.response?.recovery) position = payload.response.recovery;
-    if (/^o:\d+$/.test(ref)) position = { epoch: position.epoch, offset: Number(ref.slice(2)) };
+    if (position.epoch && /^o:\d+$/.test(ref)) position = { ...position, offset: Number(ref.slice(2)) };
     return payload;
   };
   return channel;
