@@ -1,7 +1,10 @@
 //! Builds every part once and wires them: the only place that knows all.
 
+mod application;
 mod database;
 mod front;
+mod mounts;
+mod turn;
 
 use std::fmt;
 use std::io;
@@ -12,11 +15,14 @@ use std::time::Duration;
 use prometheus::Registry as MetricRegistry;
 use thiserror::Error;
 
-use crate::auth::{CheckOrigin, Origin, TokenMetrics, Verifier, VerifierError};
-use crate::builtin::{Archive, RelaySocket, configured_routes, relay_routes};
+use self::application::Application;
+use self::mounts::{configured_mount, verifier};
+pub use self::turn::Turn;
+use crate::auth::VerifierError;
+use crate::builtin::relay_routes;
 use crate::channel::{ChannelMetrics, Endpoint, policy};
 use crate::clock::Clock;
-use crate::config::{self, Config, InvalidPattern, TopicPattern};
+use crate::config::{Config, InvalidPattern, TopicPattern};
 use crate::drain::drain;
 use crate::history::Policy;
 use crate::http::{Access, Api, Internal, internal_routes, page_routes};
@@ -91,6 +97,7 @@ pub struct Builder {
     configured: bool,
     dev: bool,
     hooks: Vec<(TopicPattern, Arc<dyn Hooks>)>,
+    application: Application,
 }
 
 impl Builder {
@@ -131,7 +138,7 @@ impl Builder {
     /// # Errors
     /// When an address cannot be bound, or Redis or the database cannot be used.
     pub async fn start(self) -> Result<Gateway, StartError> {
-        let Self { config, mut mounts, configured, dev, hooks } = self;
+        let Self { config, mut mounts, configured, dev, hooks, application } = self;
         let metrics = telemetry::registry()?;
         let verifier = verifier(&config, &metrics)?;
         // What channels need until the last of them has ended.
@@ -179,10 +186,12 @@ impl Builder {
         let polled = mounts.iter().any(|mount| mount.longpoll.is_some());
         let longpolls = polled.then(|| LongPolls::start(endpoint.pubsub(), &background, &tasks));
         let acceptor = Acceptor { services, tasks: tasks.clone(), connections: connections.clone(), longpolls };
+        let paths = mounts.iter().map(|mount| mount.path.clone()).collect();
         let mut routes = socket_routes(mounts, &acceptor);
         if dev {
-            routes = routes.merge(page_routes());
+            routes = routes.merge(page_routes(paths));
         }
+        let routes = application.start(routes, &endpoint, &tasks);
         let access = if dev { Access::Loopback } else { Access::Keys(config.api.keys) };
         let store = archive.as_ref().map(|archive| archive.store().clone());
         let api = Api { endpoint: endpoint.clone(), archive };
@@ -240,7 +249,8 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway with these settings, and no sockets yet.
     pub fn builder(config: Config) -> Builder {
-        Builder { config, mounts: Vec::new(), configured: false, dev: false, hooks: Vec::new() }
+        let (mounts, hooks, application) = (Vec::new(), Vec::new(), Application::default());
+        Builder { config, mounts, configured: false, dev: false, hooks, application }
     }
 
     /// Where clients connect to.
@@ -359,40 +369,4 @@ pub(crate) async fn connect_redis(config: &Config) -> Result<RedisClient, StartE
     let policy = policy(std::iter::once(&relay_routes(&config.channels)));
     let pubsub = connect_pubsub(config, &metrics, &registry, &tasks, &Readiness::new(), policy).await?;
     Ok(RedisClient { pubsub, tasks })
-}
-
-/// What verifies tokens, where the configuration has `[auth]`.
-fn verifier(config: &Config, metrics: &MetricRegistry) -> Result<Option<Arc<Verifier>>, StartError> {
-    let metrics = TokenMetrics::register(metrics)?;
-    let Some(auth) = &config.auth else { return Ok(None) };
-    Ok(Some(Arc::new(Verifier::with_metrics(auth, metrics)?)))
-}
-
-fn configured_mount(
-    socket: &config::Socket,
-    config: &Config,
-    verifier: Option<&Arc<Verifier>>,
-    webhooks: &Webhooks,
-    archive: Option<&Arc<Archive>>,
-    dev: bool,
-) -> Mount {
-    let check_origin = match &socket.check_origin {
-        config::CheckOrigin::Off => CheckOrigin::Off,
-        // Development is open to all programs of this machine and to their pages, not to every page on the web.
-        config::CheckOrigin::Host if dev && socket.host.is_none() => CheckOrigin::predicate(Origin::is_of_this_machine),
-        config::CheckOrigin::Host => CheckOrigin::Host(socket.host.clone()),
-        config::CheckOrigin::Conn => CheckOrigin::Conn,
-        config::CheckOrigin::List(entries) => CheckOrigin::List(entries.clone()),
-    };
-    let mut relay = RelaySocket::new(socket.id.clone());
-    if let (Some(verifier), Some(auth)) = (verifier, &config.auth) {
-        relay = relay.tokens(Arc::clone(verifier), auth.required);
-    }
-    let mount = Mount::new(socket.path.as_str(), relay, configured_routes(&config.channels, webhooks, archive))
-        .check_origin(check_origin)
-        .idle_timeout(socket.idle_timeout)
-        .max_frame_size(socket.max_frame_size)
-        .max_channels(socket.max_channels);
-    let mount = if socket.longpoll { mount.longpoll(socket.longpoll_window) } else { mount };
-    if socket.subprotocols.is_empty() { mount } else { mount.subprotocols(&socket.subprotocols) }
 }

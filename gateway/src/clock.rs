@@ -28,7 +28,13 @@ pub(crate) fn unix_micros() -> u64 {
 }
 
 /// Seconds since 1970, for people and other programs; nothing here measures with it.
-#[expect(clippy::disallowed_methods, reason = "this is where the time is taken from")]
 pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    unix_millis() / 1000
+}
+
+/// As [`unix_seconds`], in milliseconds.
+#[expect(clippy::disallowed_methods, reason = "this is where the time is taken from")]
+pub(crate) fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

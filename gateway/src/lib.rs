@@ -26,12 +26,13 @@ pub mod redis;
 mod socket;
 pub mod store;
 pub mod telemetry;
+pub mod testing;
 mod transport;
 mod webhooks;
 pub mod websocket;
 pub mod wire;
 
-pub use app::{Builder, Gateway, StartError};
+pub use app::{Builder, Gateway, StartError, Turn};
 pub use auth::{CheckOrigin, Claims, Identity, InvalidKey, Origin, Rights, TokenRefused, Verifier, VerifierError};
 pub use builtin::{RelaySocket, relay_routes};
 pub use channel::{

@@ -33,6 +33,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("drain", 8),
     ("doctor", 8),
     ("app", 9),
+    ("testing", 9),
     ("cli", 10),
     ("main", 10),
 ];

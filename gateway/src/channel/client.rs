@@ -167,6 +167,11 @@ impl Client {
         self.outbox.wake();
     }
 
+    /// Sends a channel a message of the application's own.
+    pub(crate) fn inform(&self, key: ChannelKey, message: Info) {
+        self.send(key, Mail::Info(message));
+    }
+
     pub(crate) fn take_mail(&self) -> VecDeque<(ChannelKey, Mail)> {
         let mut mailbox = self.mail.lock();
         mailbox.counts = Vec::new();

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::client::{ChannelKey, Client, Mail};
+use super::client::{ChannelKey, Client};
 use super::outcome::{Info, Reply};
 use crate::outbox::Packet;
 use crate::wire::{EncodeError, Name, Outgoing, Payload, Ref};
@@ -26,7 +26,7 @@ pub struct ChannelHandle {
 impl ChannelHandle {
     /// Sends a message to the channel's [`super::Channel::handle_info`].
     pub fn send<T: Send + 'static>(&self, message: T) {
-        self.client.send(self.key, Mail::Info(Info::new(message)));
+        self.client.inform(self.key, Info::new(message));
     }
 
     /// Pushes an event to the client.

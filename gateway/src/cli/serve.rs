@@ -1,13 +1,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use super::args::ServeArgs;
 use super::exit::Failure;
 use super::process::{print, runtime};
 use crate::app::Gateway;
 use crate::config::Config;
+use crate::lifecycle::StopSignals;
 use crate::telemetry;
 
 /// How long what is needed at start may take to answer.
@@ -19,7 +18,7 @@ pub(super) fn serve(config: Config, options: &ServeArgs, dev: bool) -> Result<()
     log_panics();
     runtime()?.block_on(async {
         // Before anything is printed: whoever reads the line may send a signal at once.
-        let mut signals = StopSignals::new()?;
+        let mut signals = StopSignals::new().map_err(Failure::unavailable)?;
         let builder = Gateway::builder(config);
         let builder = if dev { builder.development() } else { builder };
         let gateway = builder.mount_configured().start().await?;
@@ -58,26 +57,6 @@ fn write_ready_file(path: &Path, line: &str) -> Result<(), Failure> {
     let partial = path.with_extension("partial");
     std::fs::write(&partial, line).map_err(unwritable)?;
     std::fs::rename(&partial, path).map_err(unwritable)
-}
-
-/// SIGTERM and SIGINT, none of which is missed from here on.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    fn new() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(Failure::unavailable);
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// A panic of a callback ends a channel, and is logged like everything else.

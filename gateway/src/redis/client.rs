@@ -104,8 +104,8 @@ mod tests {
     use redis_protocol::redis_keyslot;
 
     use super::super::settings::Settings;
-    use super::super::testing::RedisCluster;
     use super::*;
+    use crate::redis::testing::RedisCluster;
 
     const MOVING: &str = "moving";
 

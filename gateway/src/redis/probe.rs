@@ -132,8 +132,8 @@ fn collect(frame: BytesFrame, texts: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::RedisServer;
     use super::*;
+    use crate::redis::testing::RedisServer;
 
     async fn probe(server: &RedisServer) -> Probe {
         let location = Location::parse(&server.url()).unwrap();

@@ -9,7 +9,7 @@ use super::metrics::SocketMetrics;
 use super::mount::Mount;
 use super::registry::Registry;
 use super::session::{Effect, Flood, Session};
-use crate::channel::{ChannelMetrics, Channels, Client, Endpoint};
+use crate::channel::{ChannelMetrics, Channels, Client, Endpoint, Info};
 use crate::clock::{Clock, unix_seconds};
 use crate::outbox::{Budget, Outbox, Packet};
 use crate::wire::{Name, Opcode, Outgoing, Payload, Reason, Ref};
@@ -102,6 +102,13 @@ impl Driver {
         }
         if self.client.expiry().is_near() {
             self.channels.warn_of_expiry(unix_seconds());
+        }
+    }
+
+    /// Sends a message of the application's own to the channel of a topic, if that is joined.
+    pub(crate) fn inform(&self, topic: &str, message: Info) {
+        if let Some(key) = self.session.channel(topic) {
+            self.client.inform(key, message);
         }
     }
 

@@ -155,6 +155,11 @@ impl Session {
         self.waiting_bytes = 0;
     }
 
+    /// The channel that has joined a topic.
+    pub(super) fn channel(&self, topic: &str) -> Option<ChannelKey> {
+        self.channels.iter().find(|channel| &*channel.topic == topic).map(|channel| channel.key)
+    }
+
     /// Whether so much waits that the client should not be read.
     pub(super) fn is_congested(&self) -> bool {
         self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES

@@ -6,20 +6,8 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { test } from "node:test";
 
-import { chromium } from "playwright-core";
-
+import { launch } from "./support/browser.mjs";
 import { Gateway } from "./support/gateway.mjs";
-
-const CHROMIUM = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
-const QUIET = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 test("two pages made of README's snippet see each other's messages", async (t) => {
   const readme = await readFile(new URL("../../../README.md", import.meta.url), "utf8");
@@ -36,11 +24,7 @@ test("two pages made of README's snippet see each other's messages", async (t) =
 
   // The snippet names the default port; the browser is told where that is today.
   const address = /"ws:\/\/([^/"]+)\/socket"/.exec(snippet)?.[1];
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [...QUIET, `--host-resolver-rules=MAP ${address} ${gateway.public}`],
-  });
-  t.after(() => browser.close());
+  const browser = await launch(t, [`--host-resolver-rules=MAP ${address} ${gateway.public}`]);
 
   const open = async () => {
     const page = await browser.newPage();

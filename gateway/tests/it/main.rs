@@ -9,6 +9,7 @@ mod support;
 
 mod api_document;
 mod api_pods;
+mod application;
 mod archive;
 mod bad_credentials;
 mod broadcast;
@@ -66,6 +67,7 @@ mod rejoin;
 mod replies;
 mod secrets;
 mod serialization;
+mod testing_kit;
 mod timers;
 mod tls;
 mod token_expiry;

@@ -1,5 +1,7 @@
 // Waiting for events with a deadline, so that a test that hangs says what it was waiting for.
 
+import { setTimeout as pause } from "node:timers/promises";
+
 /** Settles as the promise does, or fails after `ms` with the name of what was awaited. */
 export async function within(ms, what, promise) {
   let timer;
@@ -10,6 +12,15 @@ export async function within(ms, what, promise) {
     return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Asks again and again, for what tells nobody when it changes; resolves when the answer is true. */
+export async function eventually(ms, what, ask) {
+  const deadline = Date.now() + ms;
+  while (!(await ask())) {
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await pause(50);
   }
 }
 

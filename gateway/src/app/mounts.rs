@@ -1,0 +1,49 @@
+//! What the configuration says about sockets, as mounts.
+
+use std::sync::Arc;
+
+use prometheus::Registry as MetricRegistry;
+
+use super::StartError;
+use crate::auth::{CheckOrigin, Origin, TokenMetrics, Verifier};
+use crate::builtin::{Archive, RelaySocket, configured_routes};
+use crate::config::{self, Config};
+use crate::socket::Mount;
+use crate::webhooks::Webhooks;
+
+/// What verifies tokens, where the configuration has `[auth]`.
+pub(super) fn verifier(config: &Config, metrics: &MetricRegistry) -> Result<Option<Arc<Verifier>>, StartError> {
+    let metrics = TokenMetrics::register(metrics)?;
+    let Some(auth) = &config.auth else { return Ok(None) };
+    Ok(Some(Arc::new(Verifier::with_metrics(auth, metrics)?)))
+}
+
+/// A socket of the configuration, with the channels of the configuration.
+pub(super) fn configured_mount(
+    socket: &config::Socket,
+    config: &Config,
+    verifier: Option<&Arc<Verifier>>,
+    webhooks: &Webhooks,
+    archive: Option<&Arc<Archive>>,
+    dev: bool,
+) -> Mount {
+    let check_origin = match &socket.check_origin {
+        config::CheckOrigin::Off => CheckOrigin::Off,
+        // Development is open to all programs of this machine and to their pages, not to every page on the web.
+        config::CheckOrigin::Host if dev && socket.host.is_none() => CheckOrigin::predicate(Origin::is_of_this_machine),
+        config::CheckOrigin::Host => CheckOrigin::Host(socket.host.clone()),
+        config::CheckOrigin::Conn => CheckOrigin::Conn,
+        config::CheckOrigin::List(entries) => CheckOrigin::List(entries.clone()),
+    };
+    let mut relay = RelaySocket::new(socket.id.clone());
+    if let (Some(verifier), Some(auth)) = (verifier, &config.auth) {
+        relay = relay.tokens(Arc::clone(verifier), auth.required);
+    }
+    let mount = Mount::new(socket.path.as_str(), relay, configured_routes(&config.channels, webhooks, archive))
+        .check_origin(check_origin)
+        .idle_timeout(socket.idle_timeout)
+        .max_frame_size(socket.max_frame_size)
+        .max_channels(socket.max_channels);
+    let mount = if socket.longpoll { mount.longpoll(socket.longpoll_window) } else { mount };
+    if socket.subprotocols.is_empty() { mount } else { mount.subprotocols(&socket.subprotocols) }
+}
