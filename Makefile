@@ -20,10 +20,11 @@ FUZZ_SECONDS ?= 60
 SCRIPTS = $(shell grep -rlIE '^\#!.*\b(bash|sh)$$' --exclude-dir=target --exclude-dir=node_modules --exclude-dir=.git .)
 YAML = $(shell find . \( -name target -o -name node_modules -o -name .git \) -prune -o \( -name '*.yml' -o -name '*.yaml' \) -print)
 
-.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery
+.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery donations chat gym screenshots
 
 help:
 	@echo 'make run             start the gateway for development; it prints the address of its page'
+	@echo 'make donations, make chat, make gym: start an example; it prints the address of its page'
 	@echo 'make test            install what the tests need, lint, and run every test'
 	@echo 'make lint            all static checks'
 	@echo 'make bench           measure, with the thresholds of docs/PERFORMANCE.md'
@@ -31,6 +32,7 @@ help:
 	@echo 'make recovery        $(RECOVERY_CLIENTS) clients are cut off again and again for $(RECOVERY_SECONDS) s; none may miss a message'
 	@echo 'make bench-presence  presence on pods that share a Redis, four minutes'
 	@echo 'make fleet           ten pods, 100,000 connections with presence, held for five minutes under traffic'
+	@echo 'make screenshots     take the pictures of docs/images again'
 	@echo 'make autobahn        the Autobahn suite against the WebSocket codec (needs a Python 2.7)'
 	@echo 'make fuzz            fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make deps            only install'
@@ -38,15 +40,20 @@ help:
 run:
 	cargo run --release --locked --package gateway -- dev $(ARGS)
 
+# An example with its page, on one pod; `gateway/examples/pods.sh chat` runs it on two.
+donations chat gym:
+	@test -d gateway/examples/node_modules || npm ci --prefix gateway/examples --no-audit --no-fund --loglevel=error
+	cargo run --locked --package gateway --example $@
+
 test: lint test-rust test-clients
 
 test-rust: deps
 	cargo nextest run --workspace --locked
 	cargo test --workspace --locked --doc
 
-# Stock clients, as npm delivers them, against the binary that was built.
+# Stock clients, as npm delivers them, and Chromium against the binaries that were built.
 test-clients: deps
-	cargo build --locked --package gateway
+	cargo build --locked --package gateway --bins --examples
 	cd gateway/tests/clients && GATEWAY_BIN="$(CURDIR)/target/debug/gateway" npm --silent test
 
 lint: deps
@@ -87,6 +94,10 @@ bench-presence:
 fleet:
 	cargo build --release --locked --workspace
 	loadtest/fleet.sh
+
+screenshots: deps
+	cargo build --locked --package gateway --bins --examples
+	cd gateway/tests/clients && GATEWAY_BIN="$(CURDIR)/target/debug/gateway" node screenshots.mjs
 
 autobahn:
 	gateway/tests/autobahn/run.sh

@@ -110,3 +110,65 @@ async fn main() -> Result<(), Box<dyn Error>> {
     gateway.shutdown().await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use gateway::testing::{ANY, ChannelTest};
+
+    use super::*;
+
+    fn test() -> ChannelTest {
+        ChannelTest::new(Mount::new("/socket", UserSocket, rooms()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_checked_then_broadcast_and_counted() {
+        let ann = test().connect(json!({ "name": "ann" })).await.unwrap();
+        let (reply, room) = ann.subscribe_and_join("room:lobby", json!({})).await.unwrap();
+        assert_eq!(reply, json!({ "you_are": "ann" }));
+        room.assert_push("welcome", json!({ "topic": "room:lobby" })).await;
+        let errors = json!({ "errors": { "body": ANY } });
+        room.push("new_msg", json!({ "body": "" })).assert_reply("error", errors).await;
+        room.refute_broadcast("new_msg", json!({})).await;
+        room.push("new_msg", json!({ "body": "hi" })).assert_reply("ok", json!({})).await;
+        room.assert_broadcast("new_msg", json!({ "name": "ann", "body": "hi" })).await;
+        room.push("count", json!({})).assert_reply("ok", json!({ "sent": 1 })).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_boss_joins_the_staff() {
+        let test = test();
+        let ann = test.socket(Accepted::new().assign(User { name: "ann".to_owned() }));
+        let refused = ann.subscribe_and_join("room:staff", json!({})).await.unwrap_err();
+        assert_eq!(refused, json!({ "reason": "unauthorized" }));
+        let boss = test.socket(Accepted::new().assign(User { name: "boss".to_owned() }));
+        assert!(boss.subscribe_and_join("room:staff", json!({})).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn others_learn_who_comes_types_and_goes() {
+        let test = test();
+        let (ann, bob) = (json!({ "name": "ann" }), json!({ "name": "bob" }));
+        let (ann, bob) = (test.connect(ann).await.unwrap(), test.connect(bob).await.unwrap());
+        let (_, ann_in_room) = ann.subscribe_and_join("room:lobby", json!({})).await.unwrap();
+        let (_, bob_in_room) = bob.subscribe_and_join("room:lobby", json!({})).await.unwrap();
+        ann_in_room.assert_push("user_entered", json!({ "name": "bob" })).await;
+        bob_in_room.push("typing", json!({})).refute_reply("ok", json!({})).await;
+        ann_in_room.assert_push("typing", json!({ "name": "bob" })).await;
+        bob_in_room.refute_push("typing", json!({})).await;
+        bob_in_room.send(Remind);
+        bob_in_room.assert_push("still_here", json!({ "sent": 0 })).await;
+        bob.close().await;
+        ann_in_room.assert_push("user_left", json!({ "name": "bob" })).await;
+        ann_in_room.leave().assert_reply("ok", json!({})).await;
+        ann_in_room.assert_push("phx_close", json!({})).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_sockets_of_a_user_are_disconnected_together() {
+        let test = test();
+        let ann = test.connect(json!({ "name": "ann" })).await.unwrap();
+        test.endpoint().disconnect("user_socket:ann").await.unwrap();
+        assert_eq!(ann.assert_closed().await, gateway::CloseReason::Disconnected);
+    }
+}
