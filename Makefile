@@ -14,13 +14,15 @@ CHURN_SECONDS ?= 60
 # What `make recovery` does, one disaster after the other; RECOVERY_SEED repeats what clients decide.
 RECOVERY_CLIENTS ?= 200
 RECOVERY_SECONDS ?= 60
+# How many clients `make rolling` has.
+ROLLING_CLIENTS ?= 2000
 # How long `make fuzz` tries each target, in seconds.
 FUZZ_SECONDS ?= 60
 
 SCRIPTS = $(shell grep -rlIE '^\#!.*\b(bash|sh)$$' --exclude-dir=target --exclude-dir=node_modules --exclude-dir=.git .)
 YAML = $(shell find . \( -name target -o -name node_modules -o -name .git \) -prune -o \( -name '*.yml' -o -name '*.yaml' \) -print)
 
-.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery donations chat gym screenshots
+.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery donations chat gym screenshots rolling
 
 help:
 	@echo 'make run             start the gateway for development; it prints the address of its page'
@@ -30,6 +32,7 @@ help:
 	@echo 'make bench           measure, with the thresholds of docs/PERFORMANCE.md'
 	@echo 'make churn           $(CHURN_CLIENTS) clients come and go on three pods for $(CHURN_SECONDS) s while pods die; all must agree'
 	@echo 'make recovery        $(RECOVERY_CLIENTS) clients are cut off again and again for $(RECOVERY_SECONDS) s; none may miss a message'
+	@echo 'make rolling         restart three pods behind HAProxy under $(ROLLING_CLIENTS) clients; nobody may notice'
 	@echo 'make bench-presence  presence on pods that share a Redis, four minutes'
 	@echo 'make fleet           ten pods, 100,000 connections with presence, held for five minutes under traffic'
 	@echo 'make screenshots     take the pictures of docs/images again'
@@ -86,6 +89,13 @@ recovery: deps
 		GATEWAY_BIN="$(CURDIR)/target/debug/gateway" \
 		RECOVERY_CLIENTS=$(RECOVERY_CLIENTS) RECOVERY_SECONDS=$(RECOVERY_SECONDS) \
 		node --test --test-reporter=spec --test-timeout=$$((($(RECOVERY_SECONDS) + 30) * 6000)) recovery.test.mjs
+
+# `make test` runs it with 60 clients.
+rolling: deps
+	cargo build --locked --package gateway
+	cd gateway/tests/clients && \
+		GATEWAY_BIN="$(CURDIR)/target/debug/gateway" ROLLING_CLIENTS=$(ROLLING_CLIENTS) \
+		node --test --test-reporter=spec --test-timeout=600000 rolling.test.mjs
 
 bench-presence:
 	cargo build --release --locked --workspace

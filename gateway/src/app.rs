@@ -23,13 +23,14 @@ use crate::builtin::relay_routes;
 use crate::channel::{ChannelMetrics, Endpoint, policy};
 use crate::clock::Clock;
 use crate::config::{Config, InvalidPattern, TopicPattern};
-use crate::drain::drain;
+use crate::drain::{DrainMetrics, Stop};
+use crate::fleet::{Fleet, FleetMetrics};
 use crate::history::Policy;
 use crate::http::{Access, Api, Internal, internal_routes, page_routes};
 use crate::ids::NodeId;
-use crate::lifecycle::{Latch, Readiness, Tasks};
+use crate::lifecycle::{Readiness, Tasks};
 use crate::outbox::Budget;
-use crate::presence::{self, Hooks, Presence};
+use crate::presence::{self, About, Hooks, Presence};
 use crate::pubsub::{self, Control, ControlHandler, PubSub};
 use crate::redis;
 use crate::socket::{CloseReason, Mount, Registry, Services, SocketLimits, SocketMetrics, sweep};
@@ -42,12 +43,6 @@ pub(crate) use database::{database_location, open_database};
 
 /// All outboxes of a pod may hold so many times what one may.
 const BUDGET_OUTBOXES: usize = 256;
-
-/// How long a request may still take that is no connection yet when the stop begins: who dribbles does not hold the stop.
-const UNANSWERED_LIMIT: Duration = Duration::from_secs(2);
-
-/// How long the goodbye to Redis may take.
-const BACKGROUND_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why a gateway did not start.
 #[derive(Debug, Error)]
@@ -162,9 +157,9 @@ impl Builder {
         let registry = Arc::new(Registry::new(socket_metrics.connections.clone()));
         let policy = policy(mounts.iter().map(Mount::router));
         let pubsub = connect_pubsub(&config, &metrics, &registry, &background, &readiness, policy).await?;
-        let presence = connect_presence(&config, &pubsub, &metrics, &background)?;
+        let presence = connect_presence(&config, &pubsub, &metrics, &registry, &readiness, &background)?;
         hooks.into_iter().for_each(|(pattern, hooks)| presence.add_hooks(pattern, hooks));
-        let endpoint = Endpoint::new(pubsub, presence.clone());
+        let endpoint = Endpoint::new(pubsub.clone(), presence.clone());
         let services = Arc::new(Services {
             endpoint: endpoint.clone(),
             registry: Arc::clone(&registry),
@@ -195,26 +190,23 @@ impl Builder {
         let access = if dev { Access::Loopback } else { Access::Keys(config.api.keys) };
         let store = archive.as_ref().map(|archive| archive.store().clone());
         let api = Api { endpoint: endpoint.clone(), archive };
-        let api = Internal { api, readiness: readiness.clone(), registry: metrics, access };
+        let api = Internal { api, readiness: readiness.clone(), registry: metrics.clone(), access };
         tasks.spawn(public.serve(routes, tasks.clone(), Some(front)));
         // Health and metrics are served until the very end.
         let health = Tasks::new();
         health.spawn(internal.serve(internal_routes(api), health.clone(), None));
-        let drain_timeout = config.drain.timeout;
-        Ok(Gateway {
-            public_addr,
-            internal_addr,
-            endpoint,
-            store,
-            presence,
-            readiness,
-            registry,
-            tasks,
-            connections,
-            background,
-            health,
-            drain_timeout,
-        })
+        let fleet = Fleet {
+            presence: presence.clone(),
+            pubsub,
+            registry: Arc::clone(&registry),
+            readiness: readiness.clone(),
+            clock,
+            metrics: FleetMetrics::register(&metrics)?,
+        };
+        background.spawn_until_stop(fleet.watch(config.presence, config.rebalance));
+        let (settings, metrics) = (config.drain, DrainMetrics::register(&metrics)?);
+        let stop = Stop { settings, metrics, readiness, registry, presence, tasks, connections, background, health };
+        Ok(Gateway { public_addr, internal_addr, endpoint, store, stop })
     }
 }
 
@@ -236,14 +228,7 @@ pub struct Gateway {
     internal_addr: SocketAddr,
     endpoint: Endpoint,
     store: Option<Store>,
-    presence: Presence,
-    readiness: Readiness,
-    registry: Arc<Registry>,
-    tasks: Tasks,
-    connections: Tasks,
-    background: Tasks,
-    health: Tasks,
-    drain_timeout: Duration,
+    stop: Stop,
 }
 
 impl Gateway {
@@ -275,29 +260,18 @@ impl Gateway {
 
     /// Whether clients should be sent here.
     pub fn is_ready(&self) -> bool {
-        self.readiness.is_ready()
+        self.stop.readiness.is_ready()
     }
 
     /// Resolves when clients should be sent here: at once in embedded mode, else when Redis is connected.
     pub async fn ready(&self) {
-        self.readiness.ready().await;
+        self.stop.readiness.ready().await;
     }
 
-    /// Stops in order: not ready, no new connections, the open ones closed with 1012. Whether all ended in time.
+    /// Stops in order, as `[drain]` says: not ready, then no new connections, and the open ones closed with 1012, some at
+    /// a time. Whether all ended in time.
     pub async fn shutdown(self) -> bool {
-        let _unready: Latch = self.readiness.latch();
-        self.registry.refuse_new(CloseReason::Draining);
-        self.tasks.stop();
-        let (drained, stopped) = tokio::join!(
-            drain(&self.registry, &self.connections, self.drain_timeout),
-            self.tasks.join(UNANSWERED_LIMIT.min(self.drain_timeout)),
-        );
-        // Before the way to Redis is given up: the others are to see them leave now, and not when the lease has ended.
-        if !self.presence.close(BACKGROUND_LIMIT).await {
-            tracing::warn!("the presences of this pod could not be taken back; the others will do it");
-        }
-        let stopped = self.background.join(BACKGROUND_LIMIT).await && stopped;
-        self.health.join(Duration::from_secs(1)).await && stopped && drained
+        self.stop.run().await
     }
 }
 
@@ -330,11 +304,18 @@ fn connect_presence(
     config: &Config,
     pubsub: &PubSub,
     metrics: &MetricRegistry,
+    registry: &Arc<Registry>,
+    readiness: &Readiness,
     tasks: &Tasks,
 ) -> Result<Presence, StartError> {
     let metrics = presence::Metrics::register(metrics)?;
+    let (registry, readiness, envelope) = (Arc::clone(registry), readiness.clone(), pubsub.newest_version());
+    let describe = Arc::new(move || {
+        // A pod that takes no clients does not count for the mean.
+        About { connections: readiness.is_ready().then(|| registry.len() as u64), envelope }
+    });
     Ok(match redis_settings(config)? {
-        Some(redis) => Presence::redis(pubsub, &redis, &config.presence, metrics, tasks)?,
+        Some(redis) => Presence::redis(pubsub, &redis, &config.presence, describe, metrics, tasks)?,
         None => Presence::memory(pubsub, &config.presence, metrics, tasks),
     })
 }
@@ -343,7 +324,7 @@ fn connect_presence(
 pub(crate) fn redis_settings(config: &Config) -> Result<Option<redis::Settings>, redis::SettingsError> {
     let Some(url) = &config.redis.url else { return Ok(None) };
     let mut settings = redis::Settings::new(url.expose(), &config.redis.prefix)?;
-    settings.heartbeat = config.presence.heartbeat;
+    (settings.heartbeat, settings.envelope) = (config.presence.heartbeat, config.redis.envelope);
     Ok(Some(settings))
 }
 

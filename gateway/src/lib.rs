@@ -15,6 +15,7 @@ mod clock;
 pub mod config;
 mod doctor;
 mod drain;
+mod fleet;
 pub mod history;
 mod http;
 pub mod ids;

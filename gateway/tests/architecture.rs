@@ -31,6 +31,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("transport", 8),
     ("http", 8),
     ("drain", 8),
+    ("fleet", 8),
     ("doctor", 8),
     ("app", 9),
     ("testing", 9),

@@ -165,6 +165,11 @@ impl Channels {
         self.congested
     }
 
+    /// Whether the client waits for an answer that is on its way.
+    pub(crate) fn owes_answers(&self) -> bool {
+        self.slots.iter().any(Slot::owes_answer)
+    }
+
     /// Whether no callback is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()

@@ -130,6 +130,12 @@ impl Slot {
         waits && matches!(self.state, State::Idle(..))
     }
 
+    /// Whether its client waits for an answer that is on its way.
+    pub(super) fn owes_answer(&self) -> bool {
+        let waits = !self.replies.is_empty() || !self.inbox.is_empty();
+        self.ending.is_none() && (waits || !matches!(self.state, State::Idle(..) | State::Done))
+    }
+
     pub(super) fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }

@@ -14,6 +14,7 @@ mod run;
 mod serve;
 mod tail;
 mod token;
+mod watchdog;
 
 pub use args::{
     ApiArgs, Args, Command, DoctorArgs, GlobalArgs, MembersArgs, MembersCommand, MigrateArgs, PublishArgs, ServeArgs,

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::args::ServeArgs;
 use super::exit::Failure;
 use super::process::{print, runtime};
+use super::watchdog::Watchdog;
 use crate::app::Gateway;
 use crate::config::Config;
 use crate::lifecycle::StopSignals;
@@ -12,11 +13,17 @@ use crate::telemetry;
 /// How long what is needed at start may take to answer.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
+/// How much later than `drain.timeout` the process ends at the latest.
+const OVERTIME: Duration = Duration::from_secs(4);
+
 /// Serves clients until SIGTERM or SIGINT; a second signal ends the process at once.
 pub(super) fn serve(config: Config, options: &ServeArgs, dev: bool) -> Result<(), Failure> {
     telemetry::init(&config.log)?;
     log_panics();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    // The stop has its own limits; this is for what they cannot end.
+    let limit = config.drain.timeout + OVERTIME;
+    let served = runtime.block_on(async {
         // Before anything is printed: whoever reads the line may send a signal at once.
         let mut signals = StopSignals::new().map_err(Failure::unavailable)?;
         let builder = Gateway::builder(config);
@@ -39,6 +46,10 @@ pub(super) fn serve(config: Config, options: &ServeArgs, dev: bool) -> Result<()
             () = signals.next() => {}
         }
         tracing::info!("stopping");
+        let _watchdog = Watchdog::start(limit, || {
+            tracing::error!("the stop does not end: something holds on to a thread");
+            std::process::exit(0)
+        });
         if let Some(path) = ready_file {
             // It says that the gateway is ready, which it is not any more.
             let _gone_already = std::fs::remove_file(path);
@@ -48,7 +59,10 @@ pub(super) fn serve(config: Config, options: &ServeArgs, dev: bool) -> Result<()
             () = signals.next() => tracing::warn!("a second signal: stopping at once"),
         }
         Ok(())
-    })
+    });
+    // Not awaited: a callback that never returns would hold the exit.
+    runtime.shutdown_background();
+    served
 }
 
 /// Other programs watch for the file, so it appears whole.

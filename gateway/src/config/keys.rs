@@ -1,10 +1,10 @@
 //! Which keys exist, and which known key an unknown one was meant to be.
 
 use super::nearest::most_like;
-use super::{api, auth, channel, database, drain, limits, listen, log, presence, redis, socket};
+use super::{api, auth, channel, database, drain, limits, listen, log, presence, rebalance, redis, socket};
 
 /// The tables that occur once, in the order of the documentation, with their keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     ("listen", listen::KEYS),
     ("redis", redis::KEYS),
     ("database", database::KEYS),
@@ -13,6 +13,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
     ("limits", limits::KEYS),
     ("presence", presence::KEYS),
     ("drain", drain::KEYS),
+    ("rebalance", rebalance::KEYS),
     ("api", api::KEYS),
     ("log", log::KEYS),
 ];

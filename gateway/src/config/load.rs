@@ -13,6 +13,7 @@ use super::listen::Listen;
 use super::log::Log;
 use super::mode::{Flags, Mode};
 use super::presence::Presence;
+use super::rebalance::Rebalance;
 use super::redis::Redis;
 use super::settings::Config;
 use super::socket::Socket;
@@ -83,7 +84,8 @@ impl Config {
             auth: Auth::read(sources.section("auth"), &auth_keys, environment)?,
             limits: Limits::read(sources.section("limits"))?,
             presence: Presence::read(sources.section("presence"))?,
-            drain: Drain::read(sources.section("drain"))?,
+            drain: Drain::read(sources.section("drain"), mode)?,
+            rebalance: Rebalance::read(sources.section("rebalance"))?,
             api: Api::read(sources.section("api"), environment)?,
             log: Log::read(sources.section("log"))?,
             channels,

@@ -8,7 +8,10 @@ use super::print::Printer;
 use super::secret::{REDACTED, Secret};
 use super::section::Section;
 
-pub(super) const KEYS: &[&str] = &["url", "prefix"];
+pub(super) const KEYS: &[&str] = &["url", "prefix", "envelope"];
+
+/// The newest version of what pods send to each other.
+pub const NEWEST_ENVELOPE: u8 = 2;
 
 /// `[redis]`: what carries messages between pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,9 @@ pub struct Redis {
     /// What all keys and channels begin with, so that several gateways can share one Redis. Default `gw`;
     /// `GATEWAY_REDIS__PREFIX`.
     pub prefix: String,
+    /// The newest version of messages between pods that this pod reads and writes; what it writes is never newer than
+    /// what all pods read. Default: the newest there is; `GATEWAY_REDIS__ENVELOPE`.
+    pub envelope: u8,
 }
 
 impl Redis {
@@ -27,7 +33,12 @@ impl Redis {
             RedisUrl::parse(&given)
         })?;
         let prefix = section.text_as("prefix", check_prefix)?.unwrap_or_else(|| "gw".to_owned());
-        Ok(Self { url, prefix })
+        let envelope = section.value_as("envelope", |value| {
+            let version = value.as_integer().and_then(|number| u8::try_from(number).ok());
+            let known = version.filter(|version| (1..=NEWEST_ENVELOPE).contains(version));
+            known.ok_or_else(|| format!("must be a version from 1 to {NEWEST_ENVELOPE}"))
+        })?;
+        Ok(Self { url, prefix, envelope: envelope.unwrap_or(NEWEST_ENVELOPE) })
     }
 
     pub(super) fn print(&self, out: &mut Printer) {
@@ -37,6 +48,7 @@ impl Redis {
             None => out.comment("url is not set: one pod, in process"),
         }
         out.text("prefix", &self.prefix);
+        out.number("envelope", self.envelope.into());
     }
 }
 

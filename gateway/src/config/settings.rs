@@ -8,6 +8,7 @@ use super::listen::Listen;
 use super::log::Log;
 use super::presence::Presence;
 use super::print::Printer;
+use super::rebalance::Rebalance;
 use super::redis::Redis;
 use super::socket::Socket;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub presence: Presence,
     /// `[drain]`
     pub drain: Drain,
+    /// `[rebalance]`
+    pub rebalance: Rebalance,
     /// `[api]`
     pub api: Api,
     /// `[log]`
@@ -62,6 +65,7 @@ impl Config {
         self.limits.print(&mut out);
         self.presence.print(&mut out);
         self.drain.print(&mut out);
+        self.rebalance.print(&mut out);
         self.api.print(&mut out);
         self.log.print(&mut out);
         self.channels.iter().for_each(|channel| channel.print(&mut out));

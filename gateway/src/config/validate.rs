@@ -15,6 +15,9 @@ pub(super) fn validate(config: &Config, mode: Mode) -> Result<(), ConfigError> {
         return refuse("`listen.proxy_protocol` needs the addresses of the proxies in `socket.trusted_proxies`");
     }
     leases_outlast_heartbeats(&config.presence)?;
+    if config.drain.delay >= config.drain.timeout && !config.drain.delay.is_zero() {
+        return refuse("`drain.delay` must be shorter than `drain.timeout`, which it is part of");
+    }
     if mode != Mode::Client {
         tokens_can_be_checked(config)?;
         database_is_known(config)?;

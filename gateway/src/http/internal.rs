@@ -1,7 +1,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, delete, get, post, put};
 use http::Method;
 use prometheus::Registry;
@@ -9,6 +9,7 @@ use prometheus::Registry;
 use super::access::{Access, guard};
 use super::api::Api;
 use super::problem::Problem;
+use super::trace::traced;
 use super::{
     archive, batch, broadcast, disconnect, document, events, health, history, members, metrics, nodes, topics,
 };
@@ -75,6 +76,7 @@ pub(crate) fn internal_routes(internal: Internal) -> Router {
         .fallback(Problem::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(internal.access, guard))
+        .layer(from_fn(traced))
         .with_state(internal.api);
     Router::new()
         .nest(BASE, api)

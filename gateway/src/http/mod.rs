@@ -25,6 +25,7 @@ mod problem;
 mod sent;
 mod topic;
 mod topics;
+mod trace;
 
 pub(crate) use access::Access;
 pub(crate) use api::Api;

@@ -15,6 +15,8 @@ pub(super) struct Nodes {
 struct Node {
     id: String,
     lease_ms: Option<u64>,
+    connections: Option<u64>,
+    envelope: u8,
     #[serde(rename = "self")]
     is_self: bool,
 }
@@ -25,6 +27,8 @@ pub(super) async fn get(State(endpoint): State<Endpoint>) -> Result<Json<Nodes>,
     let nodes = nodes.into_iter().map(|node| Node {
         id: node.id.to_string(),
         lease_ms: node.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
+        connections: node.about.connections,
+        envelope: node.about.envelope,
         is_self: node.is_self,
     });
     Ok(Json(Nodes { nodes: nodes.collect() }))

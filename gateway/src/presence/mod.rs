@@ -32,6 +32,6 @@ pub use hooks::Hooks;
 pub use limits::fits;
 pub use look_up::look_up;
 pub use metrics::Metrics;
-pub use model::{Counts, Entry, Meta, Node, PhxRef, State, TrackedMeta};
+pub use model::{About, Census, Counts, Describe, Entry, Meta, Node, PhxRef, State, TrackedMeta};
 pub use service::{Presence, Watch};
 pub use store::{NOTIFY_SETTING, with_needed as with_needed_flags};

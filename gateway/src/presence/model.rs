@@ -174,6 +174,35 @@ pub struct Node {
     pub lease: Option<Duration>,
     /// Whether it is the one that says so.
     pub is_self: bool,
+    /// What it tells of itself.
+    pub about: About,
+}
+
+/// What a pod tells the others of itself, in its lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// How many connections it has; None for one that takes no clients now, or does not tell.
+    pub connections: Option<u64>,
+    /// The newest version of messages between pods that it can read; those that don't tell read the first.
+    pub envelope: u8,
+}
+
+impl Default for About {
+    fn default() -> Self {
+        Self { connections: None, envelope: 1 }
+    }
+}
+
+/// Asked whenever the lease is renewed.
+pub type Describe = Arc<dyn Fn() -> About + Send + Sync>;
+
+/// What the leases said when they were last read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Census {
+    /// The other pods that live.
+    pub others: Vec<About>,
+    /// Some may live that are not among them: Redis was away of late, has lost data, or this pod has just come.
+    pub doubtful: bool,
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::error::{PresenceError, Unavailable};
 use super::hooks::{Hooks, fetched};
 use super::metrics::Metrics;
-use super::model::{Counts, Entry, Meta, Node, PhxRef, State};
+use super::model::{Census, Counts, Describe, Entry, Meta, Node, PhxRef, State};
 use super::record::state_of;
 use super::store::{Events, Memory, Redis, Store};
 use super::tracker::Tracker;
@@ -52,12 +54,13 @@ impl Presence {
         pubsub: &PubSub,
         redis: &redis::Settings,
         settings: &config::Presence,
+        describe: Describe,
         metrics: Metrics,
         tasks: &Tasks,
     ) -> Result<Self, SettingsError> {
         let client = redis::client(&redis.location)?;
         let core = Arc::new_cyclic(|core| {
-            let store = Redis::start(redis, settings, client, core.clone(), tasks);
+            let store = Redis::start(redis, settings, describe, client, core.clone(), tasks);
             Core::new(store, settings.lease, pubsub, settings, metrics, tasks)
         });
         Ok(Self(core))
@@ -148,6 +151,12 @@ impl Presence {
     /// When Redis does not answer in time.
     pub async fn nodes(&self) -> Result<Vec<Node>, Unavailable> {
         in_time(async { self.0.store.nodes().await.map_err(|_| Unavailable) }).await
+    }
+
+    /// What the other pods tell of themselves, each time that their leases are read: about twice in each heartbeat. None
+    /// in embedded mode.
+    pub fn census(&self) -> Option<watch::Receiver<Census>> {
+        self.0.store.census()
     }
 
     /// Keeps a replica of the topic on this pod, and has each difference sent to the pod's subscribers of the topic as

@@ -10,6 +10,7 @@ pub struct Metrics {
     dropped: IntCounterVec,
     duplicates: IntCounter,
     gaps: IntCounterVec,
+    envelope_version: IntGauge,
 }
 
 /// Why a message that came was not delivered.
@@ -97,6 +98,10 @@ impl Metrics {
                 ),
                 &["result"],
             )?,
+            envelope_version: IntGauge::new(
+                "gateway_envelope_version",
+                "The version of the messages that this pod sends to the others; 0 in embedded mode",
+            )?,
         };
         for reason in [Dropped::Foreign, Dropped::Version, Dropped::Malformed, Dropped::Duplicate, Dropped::Raw] {
             metrics.dropped.with_label_values(&[reason.label()]);
@@ -111,6 +116,7 @@ impl Metrics {
         registry.register(Box::new(metrics.dropped.clone()))?;
         registry.register(Box::new(metrics.duplicates.clone()))?;
         registry.register(Box::new(metrics.gaps.clone()))?;
+        registry.register(Box::new(metrics.envelope_version.clone()))?;
         Ok(metrics)
     }
 
@@ -136,6 +142,10 @@ impl Metrics {
 
     pub(super) fn gap(&self, gap: Gap) {
         self.gaps.with_label_values(&[gap.label()]).inc();
+    }
+
+    pub(super) fn envelope_version(&self, version: u8) {
+        self.envelope_version.set(version.into());
     }
 
     pub(super) fn dropped(&self, reason: Dropped) {

@@ -9,6 +9,7 @@
 
 mod backend;
 mod catch_up;
+mod dialect;
 mod entry;
 mod envelope;
 mod error;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::backend::{Backend, Memory, Publish, Redis};
+use super::dialect::Dialect;
 use super::error::{HistoryError, PublishError, Unavailable};
 use super::histories::Histories;
 use super::idempotency::IdempotencyKey;
@@ -35,6 +36,8 @@ pub struct PubSub(Arc<Inner>);
 struct Inner {
     node: NodeId,
     topics: Arc<Topics>,
+    /// None where nothing leaves the process.
+    dialect: Option<Arc<Dialect>>,
     next_subscriber: AtomicU64,
 }
 
@@ -50,7 +53,7 @@ impl PubSub {
             let histories = policy.map(|policy| Histories::new(policy, store, node.clone(), None));
             Topics::new(Arc::new(backend), handler, metrics, Duration::ZERO, histories, topics)
         });
-        Self::over(node, topics)
+        Self::over(node, topics, None)
     }
 
     /// Pods that share a Redis, which also keeps the history of the topics for which the policy says so: all pods should
@@ -70,19 +73,34 @@ impl PubSub {
     ) -> Result<Self, SettingsError> {
         let clients = Redis::<Topics>::clients(settings)?;
         let store = Arc::new(history::Redis::new(settings, clients[0].clone()));
+        let dialect = Arc::new(Dialect::new(settings.envelope, metrics.clone()));
         let topics = Arc::new_cyclic(|topics| {
-            let backend = Redis::new(&node, settings, clients, metrics.clone(), topics.clone());
+            let spoken = dialect.clone();
+            let backend = Redis::new(&node, settings, clients, spoken, metrics.clone(), topics.clone());
             let histories = policy.map(|policy| Histories::new(policy, store, node.clone(), Some(tasks.clone())));
             Topics::new(backend.start(tasks, readiness), handler, metrics, LINGER, histories, topics)
         });
         if topics.histories.is_some() {
             tasks.spawn_until_stop(Topics::renew(Arc::downgrade(&topics)));
         }
-        Ok(Self::over(node, topics))
+        Ok(Self::over(node, topics, Some(dialect)))
     }
 
-    fn over(node: NodeId, topics: Arc<Topics>) -> Self {
-        Self(Arc::new(Inner { node, topics, next_subscriber: AtomicU64::new(1) }))
+    fn over(node: NodeId, topics: Arc<Topics>, dialect: Option<Arc<Dialect>>) -> Self {
+        Self(Arc::new(Inner { node, topics, dialect, next_subscriber: AtomicU64::new(1) }))
+    }
+
+    /// Writes this version of messages between pods from now on, or the newest before it that this pod knows: the newest
+    /// that all pods which live can read.
+    pub fn speak(&self, version: u8) {
+        if let Some(dialect) = &self.0.dialect {
+            dialect.speak(version);
+        }
+    }
+
+    /// The newest version of messages between pods that this pod reads.
+    pub fn newest_version(&self) -> u8 {
+        self.0.dialect.as_ref().map_or(1, |dialect| dialect.newest())
     }
 
     /// The node whose subscribers these are.

@@ -6,6 +6,8 @@ use fred::types::config::{Config, Server, ServerConfig, TlsConnector};
 use thiserror::Error;
 use url::Url;
 
+use crate::config::NEWEST_ENVELOPE;
+
 /// How Redis is reached and used.
 #[derive(Clone)]
 pub struct Settings {
@@ -17,6 +19,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How long a proof may take before the connection is given up.
     pub patience: Duration,
+    /// The newest version of messages between pods that this pod reads and writes.
+    pub envelope: u8,
 }
 
 impl Settings {
@@ -30,17 +34,17 @@ impl Settings {
         }
         let location = Location::parse(url)?;
         let (heartbeat, patience) = (Duration::from_secs(10), Duration::from_secs(3));
-        Ok(Self { location, prefix: prefix.into(), heartbeat, patience })
+        Ok(Self { location, prefix: prefix.into(), heartbeat, patience, envelope: NEWEST_ENVELOPE })
     }
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The location holds the password.
-        let Self { location, prefix, heartbeat, patience } = self;
+        let Self { location, prefix, heartbeat, patience, envelope } = self;
         let mut out = f.debug_struct("Settings");
         out.field("hosts", &location.config.server.hosts()).field("prefix", prefix);
-        out.field("heartbeat", heartbeat).field("patience", patience).finish()
+        out.field("heartbeat", heartbeat).field("patience", patience).field("envelope", envelope).finish()
     }
 }
 

@@ -45,11 +45,14 @@ pub enum CloseReason {
     /// The client sends many times more than `limits.messages_per_second` or `limits.joins_per_second` allow.
     #[error("the client sends far too much")]
     RateLimited,
+    /// The pod has far more connections than the others.
+    #[error("the pod has more connections than the others")]
+    Rebalanced,
 }
 
 impl CloseReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ClientClosed,
         Self::ClientGone,
         Self::IdleTimeout,
@@ -63,6 +66,7 @@ impl CloseReason {
         Self::SlowConsumer,
         Self::TokenExpired,
         Self::RateLimited,
+        Self::Rebalanced,
     ];
 
     /// The code of the close frame; none is sent when the client is gone or closed itself.
@@ -75,7 +79,7 @@ impl CloseReason {
             Self::TooLarge => Some(1009),
             Self::Malformed => Some(1011),
             Self::Disconnected => Some(1001),
-            Self::Draining => Some(1012),
+            Self::Draining | Self::Rebalanced => Some(1012),
             Self::SlowConsumer => Some(1013),
             Self::TokenExpired => Some(4001),
         }
@@ -97,7 +101,14 @@ impl CloseReason {
             Self::SlowConsumer => "slow_consumer",
             Self::TokenExpired => "token_expired",
             Self::RateLimited => "rate_limited",
+            Self::Rebalanced => "rebalanced",
         }
+    }
+
+    /// Whether what the client waits for is still answered before the connection ends: it did nothing wrong, and will be
+    /// back elsewhere.
+    pub(crate) fn lets_finish(self) -> bool {
+        matches!(self, Self::Draining | Self::Rebalanced)
     }
 
     /// The reason of a code that the WebSocket codec reports.

@@ -122,6 +122,11 @@ impl Driver {
         self.session.is_joining()
     }
 
+    /// Whether the client waits for an answer that is on its way.
+    pub(crate) fn owes_answers(&self) -> bool {
+        self.channels.owes_answers()
+    }
+
     /// Ends all channels. They have their grace: go on polling until [`Driver::is_finished`].
     pub(crate) fn close(&mut self) {
         self.session.close();

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -47,6 +47,16 @@ impl Entry {
         if first.is_ok() {
             self.client.outbox().wake();
         }
+    }
+
+    /// How long it has been open.
+    pub(crate) fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// When bytes came last, in milliseconds of the pod's clock.
+    pub(crate) fn last_seen_ms(&self) -> u64 {
+        self.last_seen_ms.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_idle(&self, now_ms: u64) -> bool {
@@ -109,6 +119,17 @@ impl Registry {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    /// All that are not being closed. What is returned keeps none of them.
+    pub(crate) fn entries(&self) -> Vec<Weak<Entry>> {
+        let mut entries = Vec::with_capacity(self.len());
+        self.for_each(|entry| {
+            if entry.closing().is_none() {
+                entries.push(Arc::downgrade(entry));
+            }
+        });
+        entries
     }
 
     pub(super) fn for_each(&self, mut visit: impl FnMut(&Arc<Entry>)) {

@@ -5,6 +5,8 @@
 
 mod logging;
 mod metrics;
+mod trace;
 
 pub use logging::{LoggingError, init, subscriber};
 pub use metrics::registry;
+pub(crate) use trace::TraceId;

@@ -3,10 +3,12 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::admission::Permit;
 use super::closing;
@@ -19,6 +21,9 @@ use crate::wire::Opcode;
 
 /// How much is read at once, into a buffer that all connections of a worker share.
 const READ_SIZE: usize = 64 * 1024;
+
+/// How long what a client waits for may still take when its pod sends it elsewhere: as long as a push may (ruling 10).
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// How often a connection may go round before the other tasks of its worker have their turn.
 const MAX_ROUNDS: usize = 16;
@@ -83,6 +88,10 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         let reason = poll_fn(|cx| self.poll(cx)).await;
         tracing::debug!(reason = %reason, "the connection ends");
         self.services.socket_metrics.disconnect(reason);
+        if reason.lets_finish() && self.driver.owes_answers() {
+            // Boxed, as the end below. What comes too late is what the client would not have waited for.
+            let _late = Box::pin(timeout(LAST_ANSWERS, poll_fn(|cx| self.poll_answers(cx)))).await;
+        }
         self.driver.close();
         if reason == CloseReason::SlowConsumer {
             self.writes.discard_unwritten();
@@ -126,6 +135,31 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         }
         let parked = self.client.outbox().park(cx, std::mem::take(&mut self.written));
         parked.map(|parked| !parked).map_err(|Overflowed| CloseReason::SlowConsumer)
+    }
+
+    /// Goes on without reading until the client waits for nothing more, or is gone.
+    fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..MAX_ROUNDS {
+            let Ok(Taken { packets, signalled, .. }) = self.take() else { return Poll::Ready(()) };
+            self.writes.extend(packets);
+            if signalled {
+                self.driver.collect_mail();
+            }
+            if self.write(cx).is_err() {
+                return Poll::Ready(());
+            }
+            self.driver.poll(cx);
+            if !self.driver.owes_answers() {
+                return Poll::Ready(());
+            }
+            match self.client.outbox().park(cx, std::mem::take(&mut self.written)) {
+                Ok(true) => return Poll::Pending,
+                Ok(false) => {}
+                Err(Overflowed) => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn take(&mut self) -> Result<Taken, Overflowed> {

@@ -16,6 +16,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+use tracing::{Instrument as _, Span};
 
 use super::admission::Permit;
 use super::arrival::Arrival;
@@ -25,6 +26,7 @@ use super::longpoll::{LongPollMount, LongPolls, handle};
 use crate::channel::{Client, Transport};
 use crate::lifecycle::Tasks;
 use crate::socket::{Accepted, ConnectResult, Entry, Mount, Registration, Services};
+use crate::telemetry::TraceId;
 use crate::websocket::handshake::UpgradeError;
 
 /// What the routes of the sockets need.
@@ -68,7 +70,22 @@ async fn upgrade(
     variables: RawPathParams,
     request: Request,
 ) -> Response {
-    let (mut parts, _body) = request.into_parts();
+    let (parts, _body) = request.into_parts();
+    // All that the connection logs tells its trace. Those without one have no span, which would cost each of them memory.
+    let span = match TraceId::of(&parts.headers) {
+        Some(trace_id) => tracing::error_span!("connection", %trace_id),
+        None => Span::none(),
+    };
+    upgrade_parts(acceptor, mount, variables, parts, &span).instrument(span.clone()).await
+}
+
+async fn upgrade_parts(
+    acceptor: Acceptor,
+    mount: Arc<Mount>,
+    variables: RawPathParams,
+    mut parts: Parts,
+    span: &Span,
+) -> Response {
     let Some(arrival) = parts.extensions.remove::<Arc<Arrival>>() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -94,11 +111,11 @@ async fn upgrade(
     let Acceptor { services, connections, .. } = acceptor;
     // Before the answer: from then on a disconnect of the socket's id is meant for this connection too.
     let (client, registration) = register(agreed, &mount, &services);
-    let tasks = connections.clone();
+    let (tasks, span) = (connections.clone(), span.clone());
     connections.spawn(async move {
         match on_upgrade.await {
-            Ok(upgraded) => open(upgraded, client, registration, mount, services, permit, &tasks),
-            Err(error) => tracing::debug!(%error, "the client went away during the handshake"),
+            Ok(upgraded) => open(upgraded, client, registration, mount, services, permit, &Spawner { tasks, span }),
+            Err(error) => tracing::debug!(parent: &span, %error, "the client went away during the handshake"),
         }
     });
     response
@@ -136,7 +153,7 @@ fn open(
     mount: Arc<Mount>,
     services: Arc<Services>,
     permit: Option<Arc<Permit>>,
-    tasks: &Tasks,
+    tasks: &Spawner,
 ) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
@@ -150,6 +167,22 @@ fn open(
     };
     let (stream, read) = (parts.io.into_inner(), parts.read_buf);
     tasks.spawn(Connection::new(stream, &read, client, registration, mount, services, permit).run());
+}
+
+/// Spawns the tasks of a connection, in the span of its trace if it has one.
+struct Spawner {
+    tasks: Tasks,
+    span: Span,
+}
+
+impl Spawner {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if self.span.is_none() {
+            self.tasks.spawn(task);
+        } else {
+            self.tasks.spawn(task.instrument(self.span.clone()));
+        }
+    }
 }
 
 fn switching_protocols(agreed: &Agreed) -> Response {
@@ -174,6 +207,10 @@ fn refuse(rejection: &Rejection) -> Response {
     }
     if let Rejection::Limit(refused) = rejection {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refused.retry_after()));
+    }
+    // The next attempt comes to another pod.
+    if matches!(rejection, Rejection::Draining) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(1_u16));
     }
     response
 }

@@ -157,7 +157,7 @@ async fn other_programs_publish_straight_to_redis() {
         r#"{"payload":{}}"#,
         r#"{"event":"e","payload":{"#,
     ];
-    for message in bad.iter().chain(&["hello", "", "\u{1}", "\u{2}envelope of the future"]) {
+    for message in bad.iter().chain(&["hello", "", "\u{1}", "\u{3}envelope of the future"]) {
         pods.publish("room:1", message);
     }
     // What follows is behind all that was refused.

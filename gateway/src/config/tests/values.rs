@@ -22,7 +22,8 @@ fn the_least_serve_configuration_has_the_documented_defaults() {
     assert_eq!(config.limits.outbox_bytes, 1_048_576);
     assert_eq!(config.limits.handshake_timeout, Duration::from_secs(10));
     assert_eq!(config.presence.heartbeat, Duration::from_secs(10));
-    assert_eq!(config.drain.timeout, Duration::from_secs(30));
+    assert_eq!((config.drain.delay, config.drain.timeout), (Duration::from_secs(5), Duration::from_secs(25)));
+    assert!(!config.rebalance.enabled);
     assert!(config.api.keys.is_empty());
     assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Text, "info"));
     assert_eq!(config.channels, [Channel { presence: false, ..Channel::open_to_all() }]);
@@ -34,6 +35,7 @@ fn dev_is_on_loopback_and_serves_all_topics() {
     assert_eq!(config.listen.public.to_string(), "127.0.0.1:4000");
     assert_eq!(config.listen.internal.to_string(), "127.0.0.1:4001");
     assert_eq!(config.channels, [Channel::open_to_all()]);
+    assert_eq!(config.drain.delay, Duration::ZERO, "no balancer has to learn of a stop");
     let config = Config::from_toml(Mode::Dev, "[[channel]]\ntopic = \"a\"\njoin = \"open\"").unwrap();
     assert_eq!(config.channels.len(), 1, "the file's channels stand alone");
     assert_eq!(config.channels[0].topic, TopicPattern::Exact("a".to_owned()));
@@ -231,4 +233,30 @@ fn patterns_and_events_match_as_written() {
     assert!(!lobby.client_events.allows("a"));
     assert_eq!((rooms.broadcast_to, lobby.broadcast_to), (Recipients::Others, Recipients::All));
     assert!(rooms.presence && !lobby.presence);
+}
+
+#[test]
+fn a_stop_has_time_for_its_delay() {
+    let drain =
+        |settings: &str| Config::from_toml(Mode::Client, &format!("[drain]\n{settings}")).map(|config| config.drain);
+    assert_eq!(drain("timeout = \"8s\"").unwrap().delay, Duration::from_secs(2), "a quarter");
+    assert_eq!(drain("timeout = \"0s\"").unwrap().delay, Duration::ZERO);
+    assert_eq!(drain("delay = \"7s\"\ntimeout = \"8s\"").unwrap().delay, Duration::from_secs(7));
+    for settings in ["delay = \"8s\"\ntimeout = \"8s\"", "delay = \"30s\""] {
+        let refused = drain(settings).unwrap_err().to_string();
+        assert!(refused.contains("`drain.delay` must be shorter than `drain.timeout`"), "{refused}");
+    }
+    for settings in ["interval = \"0s\"", "batch = 0"] {
+        assert!(drain(settings).is_err(), "{settings}");
+    }
+}
+
+#[test]
+fn an_envelope_is_of_a_version_that_exists() {
+    let envelope = |value: &str| Config::from_toml(Mode::Client, &format!("[redis]\nenvelope = {value}"));
+    assert_eq!((envelope("1").unwrap().redis.envelope, envelope("2").unwrap().redis.envelope), (1, 2));
+    for value in ["0", "3", "\"1\"", "-1", "257"] {
+        let refused = envelope(value).unwrap_err().to_string();
+        assert!(refused.contains("must be a version from 1 to 2"), "{refused}");
+    }
 }

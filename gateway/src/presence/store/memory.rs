@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::{Events, Reap, Store, StoreError, Work};
 use crate::clock::Clock;
 use crate::ids::NodeId;
-use crate::presence::model::Node;
+use crate::presence::model::{About, Node};
 use crate::presence::record::{Position, Reading, Record, Snapshot, Write, Written};
 
 /// The store of the embedded mode.
@@ -100,7 +100,7 @@ impl<E: Events> Store for Memory<E> {
     }
 
     fn nodes(&self) -> Work<'_, Vec<Node>> {
-        done(Ok(vec![Node { id: self.node.clone(), lease: None, is_self: true }]))
+        done(Ok(vec![Node { id: self.node.clone(), lease: None, is_self: true, about: About::default() }]))
     }
 
     fn close(&self) -> Work<'_, ()> {

@@ -3,9 +3,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::ids::NodeId;
-use crate::presence::model::Node;
+use crate::presence::model::{Census, Node};
 use crate::presence::record::{Position, Reading, Record, Write, Written};
 
 /// Work that is not done yet.
@@ -62,6 +63,11 @@ pub(in crate::presence) trait Store: Send + Sync {
 
     /// The nodes that live.
     fn nodes(&self) -> Work<'_, Vec<Node>>;
+
+    /// What the leases of the others say, whenever they are read. None where there are no others.
+    fn census(&self) -> Option<watch::Receiver<Census>> {
+        None
+    }
 
     /// Gives up this pod's lease: it has nothing more anywhere.
     fn close(&self) -> Work<'_, ()>;

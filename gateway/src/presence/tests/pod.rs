@@ -12,7 +12,7 @@ use super::client::{Client, Seen};
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
 use crate::outbox::{Budget, Outbox, Packet};
-use crate::presence::{Metrics, Presence, Watch};
+use crate::presence::{About, Metrics, Presence, Watch};
 use crate::pubsub::{self, Delivery, PubSub, Subscriber, SubscriberId, Subscription};
 use crate::wire::{Outgoing, Ref, Vsn};
 
@@ -46,7 +46,9 @@ impl Pod {
     pub(super) fn on(url: &str, settings: &crate::config::Presence) -> Self {
         let mut redis = crate::redis::Settings::new(url, "test").unwrap();
         (redis.heartbeat, redis.patience) = (settings.heartbeat, Duration::from_millis(1000));
-        Self::with(|pubsub, metrics, tasks| Presence::redis(pubsub, &redis, settings, metrics, tasks).unwrap())
+        Self::with(|pubsub, metrics, tasks| {
+            Presence::redis(pubsub, &redis, settings, Arc::new(About::default), metrics, tasks).unwrap()
+        })
     }
 
     /// A pod whose broadcasts stay here; its presence is made by `make`.

@@ -19,11 +19,11 @@ export class Gateway {
 
   /**
    * Starts one that ends with the test (or with the `scope` of a `describe`).
-   * `command` and `args` go to the binary, `redis` is a `Redis`, `port` the public port (0: any).
+   * `command` and `args` go to the binary, `redis` is a `Redis`, `port` and `internalPort` are those of the listeners (0: any).
    */
-  static async start(t, { command = "dev", args = [], env = {}, redis, port = 0 } = {}) {
+  static async start(t, { command = "dev", args = [], env = {}, redis, port = 0, internalPort = 0 } = {}) {
     const gateway = new Gateway();
-    const all = [command, ...args, "--listen", `127.0.0.1:${port}`, "--internal-listen", "127.0.0.1:0"];
+    const all = [command, ...args, "--listen", `127.0.0.1:${port}`, "--internal-listen", `127.0.0.1:${internalPort}`];
     if (redis) all.push("--redis-url", redis.url);
     gateway.#child = run(all, env);
     t.after(() => gateway.stop("SIGKILL"));
@@ -68,7 +68,7 @@ export class Gateway {
   }
 
   /** Sends a signal; resolves with how the process ended. */
-  stop(signal = "SIGTERM") {
-    return this.#child.stop(signal);
+  stop(signal = "SIGTERM", ms = undefined) {
+    return this.#child.stop(signal, ms);
   }
 }

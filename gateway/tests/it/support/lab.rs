@@ -16,7 +16,7 @@ use super::gateway::{OpenSocket, TestGateway};
 pub(crate) struct Lab {
     pub(crate) gateway: TestGateway,
     notes: mpsc::UnboundedReceiver<Note>,
-    gate: Arc<Semaphore>,
+    pub(crate) gate: Arc<Semaphore>,
 }
 
 /// What a channel reports.

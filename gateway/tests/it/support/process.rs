@@ -163,9 +163,10 @@ impl Pod {
         pod
     }
 
-    /// A configuration that `serve` takes.
+    /// A configuration that `serve` takes. There are no balancers that would have to learn of a stop.
     pub(crate) fn config(settings: &str) -> String {
-        let keys = format!("[api]\nkeys = [\"{KEY}\"]\n");
+        let drain = if settings.contains("[drain]") { "" } else { "[drain]\ndelay = \"0s\"\n" };
+        let keys = format!("{drain}[api]\nkeys = [\"{KEY}\"]\n");
         let socket = "[socket]\ncheck_origin = false\nid = \"user_socket:{id}\"\n";
         format!("{keys}{socket}{settings}\n[[channel]]\ntopic = \"*\"\njoin = \"open\"\n")
     }

@@ -7,9 +7,6 @@ use serde_json::value::RawValue;
 use super::super::StoreError;
 use crate::presence::record::{Delta, Position, Reading, Record, RecordId, Snapshot};
 
-/// What a lease says when others have taken its node for dead.
-pub(super) const DEAD: &str = "dead";
-
 /// The value of a record.
 pub(super) fn value(record: &Record) -> String {
     // A string between brackets: that cannot fail.

@@ -11,7 +11,8 @@ use redis_protocol::redis_keyslot;
 use tokio::time::Instant;
 
 use super::super::{Events, StoreError};
-use super::encoding::{DEAD, texts, unavailable};
+use super::encoding::{texts, unavailable};
+use super::lease::{self, DEAD};
 use super::notify;
 use super::store::{Redis, millis};
 use crate::ids::NodeId;
@@ -99,9 +100,7 @@ impl<E: Events + 'static> Redis<E> {
         if let Some(events) = self.events() {
             events.beat();
         }
-        if !self.spares() {
-            self.reaping_wanted.notify_one();
-        }
+        self.reaping_wanted.notify_one();
         Ok(())
     }
 
@@ -124,7 +123,8 @@ impl<E: Events + 'static> Redis<E> {
             (held.node.clone(), held.end.is_none())
         };
         let keys = vec![self.keys.lease(node.as_str())];
-        let reply = self.scripts.lease.run(&self.client, keys, vec![millis(self.lease)]).await.map_err(unavailable)?;
+        let arguments = vec![millis(self.lease), lease::text(&(self.describe)()).into()];
+        let reply = self.scripts.lease.run(&self.client, keys, arguments).await.map_err(unavailable)?;
         let words = texts(reply);
         let [state, end] = words.as_slice() else { return Err(StoreError::Unavailable) };
         if state == DEAD {

@@ -7,7 +7,8 @@ use fred::interfaces::{ClientLike, HashesInterface, KeysInterface};
 use fred::types::{CustomCommand, Value};
 
 use super::super::StoreError;
-use super::encoding::{DEAD, snapshot, texts, unavailable};
+use super::encoding::{snapshot, texts, unavailable};
+use super::lease;
 use crate::ids::NodeId;
 use crate::presence::record::{Record, RecordId};
 use crate::redis::Keys;
@@ -43,7 +44,7 @@ pub(in crate::presence) async fn live_records(
 /// Whether a node has a lease.
 pub(super) async fn lives(client: &Client, keys: &Keys, node: &NodeId) -> Result<bool, StoreError> {
     let lease: Option<String> = client.get(keys.lease(node.as_str())).await.map_err(unavailable)?;
-    Ok(lease.is_some_and(|lease| lease != DEAD))
+    Ok(lease.is_some_and(|text| lease::about(&text).is_some()))
 }
 
 /// The server's clock, in milliseconds since 1970.

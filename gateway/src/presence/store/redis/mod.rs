@@ -9,6 +9,7 @@
 mod encoding;
 mod heartbeat;
 mod incoming;
+mod lease;
 mod listing;
 mod nodes;
 mod notify;

@@ -8,10 +8,12 @@ use fred::types::{Expiration, SetOptions};
 use futures_util::future::try_join_all;
 
 use super::super::{Events, Reap, Store, StoreError};
-use super::encoding::{DEAD, unavailable};
+use super::encoding::unavailable;
+use super::lease::{self, DEAD};
 use super::listing::lives;
 use super::store::Redis;
 use crate::ids::NodeId;
+use crate::presence::model::{About, Census};
 
 /// How long a dead node is remembered, so that it learns of it if it was only asleep.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -35,12 +37,18 @@ impl<E: Events + 'static> Redis<E> {
         }
     }
 
-    /// Looks at the leases of all nodes.
+    /// Looks at the leases of all nodes: what they tell, and who has none.
     pub(super) async fn reap_dead(&self) -> Result<(), StoreError> {
-        let nodes: Vec<String> = self.client.smembers(self.keys.nodes()).await.map_err(unavailable)?;
-        for node in nodes {
-            let (node, own) = (NodeId::from(node.as_str()), self.node());
-            if node == own || lives(&self.client, &self.keys, &node).await? {
+        let leases = self.leases().await?;
+        let others = leases.iter().filter(|(node, _)| *node != self.node()).filter_map(|(_, about)| *about).collect();
+        self.census.send_replace(Census { others, doubtful: self.spares() });
+        if self.spares() {
+            return Ok(());
+        }
+        for (node, about) in leases {
+            let own = self.node();
+            // Some time may have passed since they were read.
+            if about.is_some() || node == own || lives(&self.client, &self.keys, &node).await? {
                 continue;
             }
             if !lives(&self.client, &self.keys, &own).await? {
@@ -56,6 +64,17 @@ impl<E: Events + 'static> Redis<E> {
             }
         }
         Ok(())
+    }
+
+    /// All nodes, and what those that live tell of themselves. They are asked for at once: they stand in as many slots of
+    /// a cluster.
+    pub(super) async fn leases(&self) -> Result<Vec<(NodeId, Option<About>)>, StoreError> {
+        let nodes: Vec<String> = self.client.smembers(self.keys.nodes()).await.map_err(unavailable)?;
+        try_join_all(nodes.iter().map(async |node| {
+            let text: Option<String> = self.client.get(self.keys.lease(node)).await.map_err(unavailable)?;
+            Ok((NodeId::from(node.as_str()), text.as_deref().and_then(lease::about)))
+        }))
+        .await
     }
 
     /// Declares a node dead, and keeps the others off. Not if it just renewed its lease, or somebody else is at it.

@@ -16,7 +16,7 @@ use super::listing::live_records;
 use crate::config;
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
-use crate::presence::model::Node;
+use crate::presence::model::{Census, Describe, Node};
 use crate::presence::record::{Epoch, Position, Reading, Record, Write, Written};
 use crate::redis::{COMMAND_TIMEOUT, Keys, Listener, Script, Settings, Subscriber, stay_connected};
 
@@ -47,6 +47,10 @@ pub(in crate::presence) struct Redis<E> {
     pub(super) verified: watch::Sender<bool>,
     /// Whether all servers report changes.
     pub(super) hears: AtomicBool,
+    /// What this pod tells of itself.
+    pub(super) describe: Describe,
+    /// What the others tell of themselves.
+    pub(super) census: watch::Sender<Census>,
 }
 
 /// This pod's lease.
@@ -73,6 +77,7 @@ impl<E: Events + 'static> Redis<E> {
     pub(in crate::presence) fn start(
         settings: &Settings,
         presence: &config::Presence,
+        describe: Describe,
         client: Client,
         events: Weak<E>,
         tasks: &Tasks,
@@ -98,6 +103,8 @@ impl<E: Events + 'static> Redis<E> {
             reaping_wanted: Notify::new(),
             verified,
             hears: AtomicBool::new(false),
+            describe,
+            census: watch::Sender::default(),
         });
         this.spawn(tasks);
         this
@@ -275,6 +282,10 @@ impl<E: Events + 'static> Store for Redis<E> {
 
     fn nodes(&self) -> Work<'_, Vec<Node>> {
         Box::pin(self.live_nodes())
+    }
+
+    fn census(&self) -> Option<watch::Receiver<Census>> {
+        Some(self.census.subscribe())
     }
 
     fn close(&self) -> Work<'_, ()> {

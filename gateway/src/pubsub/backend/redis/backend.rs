@@ -10,6 +10,7 @@ use super::lane::Body;
 use super::letters;
 use super::scripts::Scripts;
 use crate::ids::NodeId;
+use crate::pubsub::dialect::Dialect;
 use crate::pubsub::error::PublishError;
 use crate::pubsub::message::{Control, LetterHandler};
 use crate::pubsub::metrics::Metrics;
@@ -52,11 +53,12 @@ impl<S: Sink + 'static> Redis<S> {
         node: &NodeId,
         settings: &Settings,
         clients: Vec<Client>,
+        dialect: Arc<Dialect>,
         metrics: Metrics,
         sink: Weak<S>,
     ) -> Self {
         let keys = Keys::new(&settings.prefix);
-        let incoming = Arc::new(Incoming::new(node.clone(), keys.clone(), LANES, sink, metrics));
+        let incoming = Arc::new(Incoming::new(node.clone(), keys.clone(), dialect, LANES, sink, metrics));
         let listener: Arc<dyn Listener> = incoming.clone();
         let subscriber = Subscriber::new(settings, node.as_str(), &clients[0], &listener);
         subscriber.subscribe(&keys.control());

@@ -1,4 +1,4 @@
-use std::sync::{OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::super::{Sink, Stamp, Taken};
 use super::lane::Lane;
 use crate::ids::NodeId;
+use crate::pubsub::dialect::Dialect;
 use crate::pubsub::envelope;
 use crate::pubsub::message::LetterHandler;
 use crate::pubsub::metrics::{Dropped, Metrics};
@@ -21,6 +22,7 @@ const COMPLAINTS: Duration = Duration::from_secs(10);
 pub(super) struct Incoming<S> {
     pub(super) node: NodeId,
     pub(super) keys: Keys,
+    pub(super) dialect: Arc<Dialect>,
     pub(super) lanes: Box<[Lane]>,
     pub(super) sink: Weak<S>,
     pub(super) metrics: Metrics,
@@ -34,12 +36,20 @@ pub(super) struct Incoming<S> {
 }
 
 impl<S: Sink> Incoming<S> {
-    pub(super) fn new(node: NodeId, keys: Keys, lanes: usize, sink: Weak<S>, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        node: NodeId,
+        keys: Keys,
+        dialect: Arc<Dialect>,
+        lanes: usize,
+        sink: Weak<S>,
+        metrics: Metrics,
+    ) -> Self {
         let control = keys.control().into();
         let own_letters = keys.letters(node.as_str()).into();
         Self {
             node,
             keys,
+            dialect,
             lanes: (0..lanes).map(|_| Lane::default()).collect(),
             sink,
             metrics,
@@ -58,7 +68,8 @@ impl<S: Sink> Incoming<S> {
 
     fn broadcast(&self, sink: &S, channel: &str, message: &Bytes) -> Result<(), Dropped> {
         let Some(topic) = self.keys.topic_of_broadcast(channel) else { return Err(Dropped::Foreign) };
-        let inbound = envelope::decode(&topic, message, &self.node)?;
+        let message = self.dialect.unwrap(message)?;
+        let inbound = envelope::decode(&topic, &message, &self.node)?;
         match sink.received(&inbound) {
             Taken::Done => {
                 if let Some(stamp) = &inbound.stamp {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use fred::clients::{Client, Pipeline};
 use fred::interfaces::ClientLike;
 use fred::types::Value;
@@ -13,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::Sink;
 use super::backend::{OUTAGE_GRACE, Redis};
+use super::incoming::Incoming;
 use super::lane::{Body, Item};
 use super::ways::Ways;
 use crate::lifecycle::{Latch, Readiness, Tasks};
@@ -129,7 +129,9 @@ impl<S: Sink + 'static> Redis<S> {
     }
 
     async fn queue(&self, pipeline: &Pipeline<Client>, item: &Item, knows_kept: bool) {
-        let message = |broadcast| Bytes::from(envelope::encode(&self.incoming.node, item.sequence, broadcast));
+        let Incoming { node, dialect, .. } = &*self.incoming;
+        let encoded = |broadcast| envelope::encode(node, item.sequence, broadcast);
+        let message = |broadcast| dialect.wrap(encoded(broadcast));
         match &item.body {
             Body::Broadcast(broadcast) => {
                 self.scripts.publish(pipeline, &item.channel, message(broadcast)).await;
@@ -142,7 +144,9 @@ impl<S: Sink + 'static> Redis<S> {
                 let position = keys.history_position(&broadcast.topic);
                 let mut keys = vec![position, keys.history(&broadcast.topic), item.channel.clone()];
                 keys.extend(key.clone());
-                self.scripts.publish_kept(pipeline, keys, *retention, message(broadcast), knows_kept).await;
+                // As it is: whoever reads the history later may be of any version.
+                let message = encoded(broadcast).into();
+                self.scripts.publish_kept(pipeline, keys, *retention, message, knows_kept).await;
             }
             Body::Control(control) => {
                 self.scripts.order(pipeline, &item.channel, envelope::encode_control(control).into()).await;

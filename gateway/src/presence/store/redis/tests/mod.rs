@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::super::Store;
 use super::super::contract::{Fixture, Recorder, suite};
 use super::Redis;
-use super::encoding::DEAD;
+use super::lease::DEAD;
 use crate::config;
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
+use crate::presence::model::{About, Census};
 use crate::presence::record::{Delta, Record, RecordId, Write};
 use crate::redis::testing::RedisServer;
 use crate::redis::{self, Listener, Settings};
@@ -29,11 +30,12 @@ async fn pods() -> (Pod, Pod, Arc<Recorder>, Owner) {
     let (server, tasks) = (RedisServer::start(), Tasks::new());
     let settings = Settings::new(&server.url(), "test").unwrap();
     let events = Arc::new(Recorder::default());
-    let start = || {
+    let start = |connections| {
         let client = redis::client(&settings.location).unwrap();
-        Redis::start(&settings, &config::Presence::default(), client, Arc::downgrade(&events), &tasks)
+        let describe = Arc::new(move || About { connections: Some(connections), envelope: 2 });
+        Redis::start(&settings, &config::Presence::default(), describe, client, Arc::downgrade(&events), &tasks)
     };
-    let (store, other) = (start(), start());
+    let (store, other) = (start(70), start(80));
     let leases = async {
         while [&store, &other].iter().any(|store| store.held.lock().end.is_none() || !*store.verified.borrow()) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -103,6 +105,24 @@ async fn a_pod_whose_own_lease_is_gone_takes_nobody_for_dead() {
     store.reap_dead().await.unwrap();
     assert!(server.command(&["GET", &others]).contains(DEAD));
     assert_eq!(server.command(&["HLEN", "test:{t}:p"]), ":4\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_say_how_many_connections_each_pod_has() {
+    let (store, other, _events, Owner(_, server)) = &pods().await;
+    let mut nodes = store.nodes().await.unwrap();
+    nodes.sort_by_key(|node| node.about.connections);
+    assert_eq!(nodes.iter().map(|node| node.is_self).collect::<Vec<_>>(), [true, false]);
+    let about = |connections| About { connections: Some(connections), envelope: 2 };
+    assert_eq!(nodes.iter().map(|node| node.about).collect::<Vec<_>>(), [about(70), about(80)]);
+    let census = store.census().unwrap();
+    store.reap_dead().await.unwrap();
+    assert_eq!(*census.borrow(), Census { others: vec![about(80)], doubtful: true }, "pods that have just come doubt");
+    // Pods of the first releases say that they live, and nothing more.
+    server.command(&["SET", &store.keys.lease(other.node().as_str()), "alive"]);
+    *store.spare_until.lock() = tokio::time::Instant::now();
+    store.reap_dead().await.unwrap();
+    assert_eq!(*census.borrow(), Census { others: vec![About::default()], doubtful: false });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
