@@ -78,6 +78,8 @@ pub enum Command {
     Publish(PublishArgs),
     /// Print who is present in a topic: one line of JSON
     Presence(TopicArgs),
+    /// Connect by WebSocket as a client does, join a topic once, and print the reply: one line of JSON
+    Join(JoinArgs),
     /// Print a token for development, signed by the shared secret in `[auth]` or by a private key
     Token(TokenArgs),
     /// Print the broadcasts of a topic as JSON lines, as they come
@@ -174,6 +176,25 @@ pub struct TopicArgs {
     pub api: ApiArgs,
 }
 
+/// What `join` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct JoinArgs {
+    /// The topic, such as room:1
+    pub topic: String,
+    /// Where clients connect, without TLS, and without the /websocket at the end
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:4000/socket", value_parser = parse_socket_url)]
+    pub url: Url,
+    /// The join payload: a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = parse_json)]
+    pub payload: Box<RawValue>,
+    /// The client's token; also env:NAME or file:PATH, which keep it out of the process list
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<Secret>,
+    /// Make a token for this user and topic instead, signed by the shared secret in `[auth]`
+    #[arg(long, value_name = "NAME", conflicts_with = "token")]
+    pub sub: Option<String>,
+}
+
 /// What `token` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TokenArgs {
@@ -233,6 +254,11 @@ fn parse_api_url(text: &str) -> Result<Url, String> {
     }
 }
 
+fn parse_socket_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if url.scheme() == "ws" { Ok(url) } else { Err("expected ws://".to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -279,6 +305,8 @@ mod tests {
             "gateway check --ready-file r",
             "gateway tail t --api-url ftp://h",
             "gateway presence",
+            "gateway join t --url wss://h/socket",
+            "gateway join t --token a --sub b",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

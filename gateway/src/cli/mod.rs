@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod doctor;
 mod exit;
+mod join;
 mod members;
 mod migrate;
 mod presence;
@@ -17,7 +18,7 @@ mod token;
 mod watchdog;
 
 pub use args::{
-    ApiArgs, Args, Command, DoctorArgs, GlobalArgs, MembersArgs, MembersCommand, MigrateArgs, PublishArgs, ServeArgs,
-    TokenArgs, TopicArgs,
+    ApiArgs, Args, Command, DoctorArgs, GlobalArgs, JoinArgs, MembersArgs, MembersCommand, MigrateArgs, PublishArgs,
+    ServeArgs, TokenArgs, TopicArgs,
 };
 pub use run::run;

@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 
 use super::args::{Args, Command};
 use super::exit::Failure;
-use super::{check, doctor, members, migrate, presence, publish, serve, tail, token};
+use super::{check, doctor, join, members, migrate, presence, publish, serve, tail, token};
 use crate::config::{Config, Mode, process_environment};
 
 /// Runs the program: reads the command line and does what it says.
@@ -44,6 +44,7 @@ fn dispatch(args: &Args) -> Result<(), Failure> {
         Command::Members(options) => members::members(&load(Mode::Client)?, options),
         Command::Publish(options) => publish::publish(&load(Mode::Client)?, options),
         Command::Presence(options) => presence::print_presence(&load(Mode::Client)?, options),
+        Command::Join(options) => join::join(&load(Mode::Client)?, options),
         Command::Token(options) => token::token(&load(Mode::Client)?, options),
         Command::Tail(options) => tail::tail(&load(Mode::Client)?, options),
     }

@@ -11,6 +11,13 @@ use crate::config::{Auth, Config};
 
 /// Prints a token for development: signed by the shared secret of the configuration, or by a private key.
 pub(super) fn token(config: &Config, options: &TokenArgs) -> Result<(), Failure> {
+    let token = mint(config, options)?;
+    print(&format!("{token}\n"));
+    Ok(())
+}
+
+/// The token itself.
+pub(super) fn mint(config: &Config, options: &TokenArgs) -> Result<String, Failure> {
     let auth = config.auth.as_ref();
     let key = match &options.key {
         Some(path) => {
@@ -24,9 +31,7 @@ pub(super) fn token(config: &Config, options: &TokenArgs) -> Result<(), Failure>
             Failure::Configuration(format!("there is no key to sign with: {hint}"))
         })?,
     };
-    let token = key.sign(&claims(auth, options)).map_err(|error| Failure::Usage(error.to_string()))?;
-    print(&format!("{token}\n"));
-    Ok(())
+    key.sign(&claims(auth, options)).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// What is asked for stands above what the configuration expects.
