@@ -20,9 +20,11 @@ ROLLING_CLIENTS ?= 2000
 FUZZ_SECONDS ?= 60
 
 SCRIPTS = $(shell grep -rlIE '^\#!.*\b(bash|sh)$$' --exclude-dir=target --exclude-dir=node_modules --exclude-dir=.git .)
-YAML = $(shell find . \( -name target -o -name node_modules -o -name .git \) -prune -o \( -name '*.yml' -o -name '*.yaml' \) -print)
+# The templates of the chart are no YAML before Helm has read them; what they make is checked by `make test-deploy`.
+YAML = $(shell find . \( -name target -o -name node_modules -o -name .git -o -path ./helm/gateway/templates \) -prune \
+	-o \( -name '*.yml' -o -name '*.yaml' \) -print)
 
-.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery donations chat gym screenshots rolling
+.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery donations chat gym screenshots rolling test-deploy image k8s
 
 help:
 	@echo 'make run             start the gateway for development; it prints the address of its page'
@@ -38,6 +40,8 @@ help:
 	@echo 'make screenshots     take the pictures of docs/images again'
 	@echo 'make autobahn        the Autobahn suite against the WebSocket codec (needs a Python 2.7)'
 	@echo 'make fuzz            fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make image           build the container image without a network, run it and test it (ten minutes the first time)'
+	@echo 'make k8s             write the manifests in k8s/ afresh from the chart'
 	@echo 'make deps            only install'
 
 run:
@@ -48,7 +52,7 @@ donations chat gym:
 	@test -d gateway/examples/node_modules || npm ci --prefix gateway/examples --no-audit --no-fund --loglevel=error
 	cargo run --locked --package gateway --example $@
 
-test: lint test-rust test-clients
+test: lint test-rust test-clients test-deploy
 
 test-rust: deps
 	cargo nextest run --workspace --locked
@@ -58,6 +62,11 @@ test-rust: deps
 test-clients: deps
 	cargo build --locked --package gateway --bins --examples
 	cd gateway/tests/clients && GATEWAY_BIN="$(CURDIR)/target/debug/gateway" npm --silent test
+
+# Chart, manifests, rules, dashboard and image file; the gateway itself checks what they configure.
+test-deploy: deps
+	cargo build --locked --package gateway
+	target/venv/bin/python -B -m pytest --quiet -p no:cacheprovider gateway/tests/deploy
 
 lint: deps
 	cargo fmt --all --check
@@ -69,6 +78,7 @@ lint: deps
 	typos
 	RUST_LOG=warn taplo fmt --check
 	shellcheck $(SCRIPTS)
+	hadolint Dockerfile
 	$(if $(strip $(YAML)),yamllint --strict $(YAML))
 
 bench:
@@ -114,6 +124,12 @@ autobahn:
 
 fuzz:
 	.ci/fuzz $(FUZZ_SECONDS)
+
+image:
+	.ci/image
+
+k8s: deps
+	target/venv/bin/python -B k8s/generate.py
 
 deps:
 	@.ci/deps

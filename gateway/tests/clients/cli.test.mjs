@@ -78,6 +78,27 @@ test("`gateway publish` reaches clients, through the API or through Redis", asyn
   await other.received("new_msg", { by: "redis" });
 });
 
+test("`gateway join` joins as a client does, and says so by its exit code", async (t) => {
+  const config = '[socket]\ncheck_origin = false\n[auth]\nhs256_secret = "0123456789abcdef0123456789abcdef"\n[[channel]]\ntopic = "room:*"\njoin = "granted"\n';
+  const file = await fileWith(t, config);
+  const gateway = await Gateway.start(t, { command: "serve", args: ["--config", file] });
+  const join = (...args) => finished(t, ["join", ...args, "--url", gateway.url]);
+
+  const minted = await join("room:1", "--sub", "alice", "--config", file);
+  assert.deepEqual(minted, { code: 0, output: '{"response":{},"status":"ok"}' });
+  const { output: token } = await finished(t, ["token", "--sub", "bob", "--channel", "room:2", "--config", file]);
+  assert.equal((await join("room:2", "--token", token)).code, 0);
+  const elsewhere = await join("room:1", "--token", token);
+  assert.equal(elsewhere.code, 64);
+  assert.match(elsewhere.output, /unauthorized/);
+  assert.equal((await join("room:1")).code, 64, "a handshake without a token");
+  const padding = JSON.stringify({ padding: "x".repeat(70_000) });
+  assert.equal((await join("room:1", "--sub", "alice", "--config", file, "--payload", padding)).code, 0);
+
+  await gateway.stop();
+  assert.equal((await join("room:1", "--token", token)).code, 69);
+});
+
 test("`gateway tail` prints what is broadcast, a JSON line each", async (t) => {
   const redis = await Redis.start(t);
   const gateway = await Gateway.start(t, { redis });

@@ -8,10 +8,14 @@ import { within } from "./wait.mjs";
 
 const BINARY = process.env.GATEWAY_BIN ?? fileURLToPath(new URL("../../../../target/debug/gateway", import.meta.url));
 
-/** Runs a command of the binary, without anything that the environment may configure. */
-export function run(args, env = {}) {
+/**
+ * Runs a command of the binary, without anything that the environment may configure. `through` is a program that is given
+ * the command line to run.
+ */
+export function run(args, env = {}, through = []) {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("GATEWAY_"));
-  return new Child(BINARY, args, { env: { ...Object.fromEntries(clean), ...env } });
+  const [program, ...rest] = [...through, BINARY, ...args];
+  return new Child(program, rest, { env: { ...Object.fromEntries(clean), ...env } });
 }
 
 export class Gateway {
@@ -19,13 +23,14 @@ export class Gateway {
 
   /**
    * Starts one that ends with the test (or with the `scope` of a `describe`).
-   * `command` and `args` go to the binary, `redis` is a `Redis`, `port` and `internalPort` are those of the listeners (0: any).
+   * `command` and `args` go to the binary, `redis` is a `Redis`, `port` and
+   * `internalPort` are those of the listeners (0: any), `through` the program that runs it.
    */
-  static async start(t, { command = "dev", args = [], env = {}, redis, port = 0, internalPort = 0 } = {}) {
+  static async start(t, { command = "dev", args = [], env = {}, redis, port = 0, internalPort = 0, through = [] } = {}) {
     const gateway = new Gateway();
     const all = [command, ...args, "--listen", `127.0.0.1:${port}`, "--internal-listen", `127.0.0.1:${internalPort}`];
     if (redis) all.push("--redis-url", redis.url);
-    gateway.#child = run(all, env);
+    gateway.#child = run(all, env, through);
     t.after(() => gateway.stop("SIGKILL"));
     const line = await gateway.#child.line(/^listening /);
     const [, open, internal] = /^listening public=(\S+) internal=(\S+)$/.exec(line) ?? [];
