@@ -108,7 +108,7 @@ join = "open"
 `;
   await writeFile(file, text);
   const args = ["--config", file];
-  return Gateway.start(t, { command: "serve", args, env: { WEBHOOK_SECRET: SECRET }, ...options });
+  return Gateway.start(t, { command: "serve", args, env: { WEBHOOK_SECRET: SECRET, GATEWAY_DRAIN__DELAY: "0s" }, ...options });
 }
 
 /** The sum of a metric's samples that contain all these texts. */
