@@ -11,7 +11,7 @@ import { before, describe, test } from "node:test";
 import { Presence } from "phoenix";
 import WebSocket from "ws";
 
-import { Client, Room, VERSIONS } from "./support/client.mjs";
+import { Client, Room, VERSIONS, WITH_AUTH_TOKEN } from "./support/client.mjs";
 import { Gateway, run } from "./support/gateway.mjs";
 import { scope } from "./support/scope.mjs";
 import { within } from "./support/wait.mjs";
@@ -128,7 +128,7 @@ function refused(gateway, token) {
   return within(5_000, "an answer", answer).finally(() => socket.terminate());
 }
 
-for (const version of Object.keys(VERSIONS)) {
+for (const version of WITH_AUTH_TOKEN) {
   describe(`phoenix.js ${version} with tokens`, () => {
     const ours = scope();
     let gateway;
@@ -212,6 +212,12 @@ for (const version of Object.keys(VERSIONS)) {
     });
   });
 }
+
+test("phoenix.js 1.7.23, which has no authToken, brings its token as a connect param", async (t) => {
+  const { gateway } = await serve(t, shared);
+  const client = await Client.connect(t, gateway, { version: "1.7.23", params: { token: token("alice") } });
+  await client.join("room:1");
+});
 
 test("gateway token prints a token that gets in", async (t) => {
   const { gateway, config } = await serve(t, shared);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
 import { Presence } from "phoenix";
+import { Presence as Presence17 } from "phoenix-1-7-23";
 import { Presence as OlderPresence } from "phoenix-1-8-13";
 
 import { Client, Room } from "./support/client.mjs";
@@ -12,7 +13,7 @@ import { Redis } from "./support/redis.mjs";
 import { scope } from "./support/scope.mjs";
 import { Journal } from "./support/wait.mjs";
 
-const PRESENCES = { "1.8.16": Presence, "1.8.13": OlderPresence };
+const PRESENCES = { "1.8.16": Presence, "1.8.13": OlderPresence, "1.7.23": Presence17 };
 
 /** A client with a Presence on a topic; `seen` holds what its hooks were told, `synced` the keys after each sync. */
 class Member {

@@ -1,16 +1,23 @@
 // npm `phoenix` as an application uses it, with promises around its callbacks. Node 20 has no WebSocket: `ws` is it.
 
 import { LongPoll, Socket } from "phoenix";
+import { LongPoll as LongPoll17, Socket as Socket17 } from "phoenix-1-7-23";
 import { LongPoll as OlderLongPoll, Socket as OlderSocket } from "phoenix-1-8-13";
 import WebSocket from "ws";
 
 import { Journal, within } from "./wait.mjs";
 
-/** The newest version, and the last but one rule about close codes: 1.8.13 stays down after a close with 1000. */
-export const VERSIONS = { "1.8.16": Socket, "1.8.13": OlderSocket };
+/**
+ * The newest version; the last but one rule about close codes (1.8.13 stays down after a close with 1000); and the last
+ * of 1.7, which has no `authToken` and does not tell channels why their connection failed.
+ */
+export const VERSIONS = { "1.8.16": Socket, "1.8.13": OlderSocket, "1.7.23": Socket17 };
+
+/** Those whose sockets have an `authToken`. */
+export const WITH_AUTH_TOKEN = Object.keys(VERSIONS).filter((version) => !version.startsWith("1.7."));
 
 /** Their transports that poll; without XMLHttpRequest, as here, they use fetch. */
-export const LONG_POLLS = { "1.8.16": LongPoll, "1.8.13": OlderLongPoll };
+export const LONG_POLLS = { "1.8.16": LongPoll, "1.8.13": OlderLongPoll, "1.7.23": LongPoll17 };
 
 /** A connected socket, with what happened to its connection. */
 export class Client {

@@ -72,6 +72,11 @@ export class Gateway {
     return (await this.get(`/api/v1/topics/${encodeURIComponent(topic)}/presence`)).json();
   }
 
+  /** Freezes it (`SIGSTOP`) and lets it go on (`SIGCONT`): a pod that hangs, whose connections stay open. */
+  signal(name) {
+    this.#child.process.kill(name);
+  }
+
   /** Sends a signal; resolves with how the process ended. */
   stop(signal = "SIGTERM", ms = undefined) {
     return this.#child.stop(signal, ms);
