@@ -58,9 +58,11 @@ test-rust: deps
 	cargo nextest run --workspace --locked
 	cargo test --workspace --locked --doc
 
-# Stock clients, as npm delivers them, and Chromium against the binaries that were built.
+# Stock clients, as npm, PyPI and crates.io deliver them, and Chromium against the binaries that were built. The Rust
+# client is a workspace of its own, for its dependencies are not fit for the product.
 test-clients: deps
 	cargo build --locked --package gateway --bins --examples
+	cargo build --locked --quiet --manifest-path gateway/tests/clients/rust/Cargo.toml --target-dir target/clients-rust
 	cd gateway/tests/clients && GATEWAY_BIN="$(CURDIR)/target/debug/gateway" npm --silent test
 
 # Chart, manifests, rules, dashboard and image file; the gateway itself checks what they configure.

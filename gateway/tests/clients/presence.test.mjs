@@ -177,12 +177,17 @@ for (const version of Object.keys(PRESENCES)) {
         assert.equal(states.length, 2);
       });
 
-      test("keys such as __proto__ are keys", async (t) => {
+      // From 1.8.9 on the class bears them; before, one member with such a key breaks the lists of all others.
+      if (version === "1.7.23") {
+        test("keys such as constructor are too much for the class", () => {
+          const joins = { constructor: { metas: [{ phx_ref: "1" }] } };
+          assert.throws(() => PRESENCES[version].syncDiff({}, { joins, leaves: {} }), TypeError);
+        });
+      } else test("keys such as __proto__ are keys", async (t) => {
         const keys = ["__proto__", "constructor", "hasOwnProperty", "toString"];
         const alice = await join(t, "room:proto", "u1");
         const odd = [];
         for (const key of keys) odd.push(await join(t, "room:proto", key, { key }));
-        // 1.8.13 comes after 1.8.9, from which on the class bears them.
         await alice.shows("u1", ...keys);
         for (const key of keys) assert.deepEqual(alice.metas(key).map((meta) => meta.key), [key]);
         const late = await join(t, "room:proto", "u2");

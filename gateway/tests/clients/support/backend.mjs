@@ -118,3 +118,10 @@ export async function metric(gateway, name, ...labels) {
   const wanted = lines.filter((line) => labels.every((label) => line.includes(label)));
   return wanted.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
+
+/** A gateway whose back end refuses each join of `hook:*` with this reason. */
+export async function refusing(t, reason) {
+  const backend = await Backend.start(t);
+  backend.answer = () => ({ error: reason });
+  return gatewayWith(t, backend);
+}
