@@ -135,11 +135,12 @@ for (const version of Object.keys(VERSIONS)) {
       const room = await client.join("room:refs");
       // From here on adding one makes no difference.
       client.socket.ref = 2 ** 53;
-      const push = room.channel.push("new_msg", {});
-      const answer = new Promise((resolve) => push.receive("ok", resolve));
-      assert.equal(push.ref, "0");
-      assert.deepEqual(await within(5_000, "the answer", answer), {});
-      assert.equal(room.channel.push("new_msg", {}).ref, "1");
+      for (const ref of ["0", "1"]) {
+        const push = room.channel.push("new_msg", {});
+        const answer = new Promise((resolve) => push.receive("ok", resolve));
+        assert.equal(push.ref, ref);
+        assert.deepEqual(await within(5_000, "the answer", answer), {});
+      }
     });
 
     test("an encoder and a decoder of one's own are used", async (t) => {
