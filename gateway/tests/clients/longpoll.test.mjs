@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import WebSocket from "ws";
 
-import { Client, LONG_POLLS, VERSIONS } from "./support/client.mjs";
+import { Client, LONG_POLLS } from "./support/client.mjs";
 import { Gateway } from "./support/gateway.mjs";
 import { freePort } from "./support/process.mjs";
 import { Proxy } from "./support/proxy.mjs";
@@ -27,7 +27,7 @@ async function behindProxy(t, { window, env, ...options } = {}) {
 const bodies = (proxy) => proxy.requests.entries.filter(({ method }) => method === "POST");
 const polls = (proxy) => proxy.requests.entries.filter(({ method }) => method === "GET");
 
-for (const version of Object.keys(VERSIONS)) {
+for (const version of Object.keys(LONG_POLLS)) {
   const transport = LONG_POLLS[version];
 
   test(`phoenix.js ${version} joins, pushes, replies, broadcasts and presence by fetch`, async (t) => {

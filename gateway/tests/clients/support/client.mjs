@@ -1,7 +1,7 @@
 // npm `phoenix` as an application uses it, with promises around its callbacks. Node 20 has no WebSocket: `ws` is it.
 
 import { LongPoll, Socket } from "phoenix";
-import { LongPoll as LongPoll17, Socket as Socket17 } from "phoenix-1-7-23";
+import { Socket as Socket17 } from "phoenix-1-7-23";
 import { LongPoll as OlderLongPoll, Socket as OlderSocket } from "phoenix-1-8-13";
 import WebSocket from "ws";
 
@@ -16,8 +16,8 @@ export const VERSIONS = { "1.8.16": Socket, "1.8.13": OlderSocket, "1.7.23": Soc
 /** Those whose sockets have an `authToken`. */
 export const WITH_AUTH_TOKEN = Object.keys(VERSIONS).filter((version) => !version.startsWith("1.7."));
 
-/** Their transports that poll; without XMLHttpRequest, as here, they use fetch. */
-export const LONG_POLLS = { "1.8.16": LongPoll, "1.8.13": OlderLongPoll, "1.7.23": LongPoll17 };
+/** Their transports that poll, by fetch where there is no XMLHttpRequest, as here; 1.7 cannot do without. */
+export const LONG_POLLS = { "1.8.16": LongPoll, "1.8.13": OlderLongPoll };
 
 /** A connected socket, with what happened to its connection. */
 export class Client {
