@@ -1,7 +1,8 @@
-use gateway::{Channel, Context, HandlerResult, JoinContext, JoinError, JoinResult, Outcome, Payload};
+use gateway::{Channel, Context, HandlerResult, JoinContext, JoinError, JoinResult, Outcome, Payload, Reply};
 use serde_json::json;
 
 use crate::room_channel::NewMessage;
+use crate::store::Message;
 use crate::user_socket::User;
 
 /// `room:lobby`, open to all and not stored.
@@ -19,7 +20,10 @@ impl Channel for LobbyChannel {
     async fn handle_in(&mut self, event: &str, payload: Payload, cx: &mut Context) -> HandlerResult {
         match event {
             "new_msg" => {
-                let NewMessage { body } = payload.parse()?;
+                let body = payload.parse::<NewMessage>()?.body.unwrap_or_default();
+                if let Err(errors) = Message::validate(&body) {
+                    return Ok(Outcome::Reply(Reply::error(json!({ "errors": errors }))));
+                }
                 cx.broadcast("new_msg", json!({ "body": body, "user_id": self.user.id })).await?;
                 Ok(Outcome::ok())
             }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::{AnyPool, Error};
 use uuid::Uuid;
 
-use crate::database::now;
+use crate::database::{can_hold, now};
 
 /// Tables, made when they are missing; `staff` has one member from the beginning.
 pub(crate) const SCHEMA: &[&str] = &[
@@ -31,8 +31,8 @@ impl Message {
     /// What is wrong with a body, by field.
     pub(crate) fn validate(body: &str) -> Result<(), BTreeMap<&'static str, [String; 1]>> {
         let problem = match body.chars().count() {
-            0 => "can't be blank".to_owned(),
             _ if body.trim().is_empty() => "can't be blank".to_owned(),
+            _ if !can_hold(body) => "has a character that cannot be stored".to_owned(),
             1..=MAX_BODY => return Ok(()),
             _ => format!("should be at most {MAX_BODY} character(s)"),
         };
@@ -66,11 +66,17 @@ impl Store {
     }
 
     pub(crate) async fn user_of(&self, token: &str) -> Result<Option<String>, Error> {
+        if !can_hold(token) {
+            return Ok(None);
+        }
         let user = sqlx::query_scalar("SELECT user_id FROM sessions WHERE token = $1");
         user.bind(token).fetch_optional(&self.0).await
     }
 
     pub(crate) async fn is_member(&self, room: &str, user_id: &str) -> Result<bool, Error> {
+        if !can_hold(room) || !can_hold(user_id) {
+            return Ok(false);
+        }
         let member = sqlx::query_scalar::<_, String>("SELECT user_id FROM members WHERE room = $1 AND user_id = $2");
         Ok(member.bind(room).bind(user_id).fetch_optional(&self.0).await?.is_some())
     }

@@ -49,6 +49,10 @@ async fn rooms_are_for_members() {
     join(&ann, "room:general").await;
     assert_eq!(ann.subscribe_and_join("room:staff", json!({})).await.unwrap_err(), unauthorized());
     assert_eq!(ann.subscribe_and_join("room:", json!({})).await.unwrap_err(), unauthorized());
+    let far = "x".repeat(100);
+    for topic in ["room:room:general", "room:general\0", &format!("room:{far}")] {
+        assert_eq!(ann.subscribe_and_join(topic, json!({})).await.unwrap_err(), unauthorized(), "{topic}");
+    }
     join(&boss, "room:staff").await;
 }
 
@@ -87,8 +91,17 @@ async fn bodies_that_are_empty_or_too_long_are_told_what_is_wrong() {
     let ann = member(&chat, &store, "ann").await;
     let ann = join(&ann, "room:general").await;
     let errors = |problem| json!({ "errors": { "body": [problem] } });
-    for blank in ["", "  "] {
-        ann.push("message:new", json!({ "body": blank })).assert_reply("error", errors("can't be blank")).await;
+    let lobby = member(&chat, &store, "bob").await;
+    let lobby = join(&lobby, "room:lobby").await;
+    let nothing = [json!({}), json!({ "body": null }), json!({ "body": "" }), json!({ "body": "  " })];
+    for (channel, event) in [(&ann, "message:new"), (&lobby, "new_msg")] {
+        for blank in &nothing {
+            channel.push(event, blank.clone()).assert_reply("error", errors("can't be blank")).await;
+        }
+        let unknown = errors("has a character that cannot be stored");
+        channel.push(event, json!({ "body": "x\0y" })).assert_reply("error", unknown).await;
+        let too_long = errors("should be at most 1000 character(s)");
+        channel.push(event, json!({ "body": "x".repeat(1001) })).assert_reply("error", too_long).await;
     }
     let longest = "ü".repeat(1000);
     let too_long = errors("should be at most 1000 character(s)");
@@ -130,6 +143,32 @@ async fn notifications_are_for_one_user() {
     let ann = join(&ann, "room:general").await;
     ann.push("message:new", json!({ "body": "hello @bob" })).assert_reply("ok", json!({})).await;
     of_bob.assert_push("mentioned", json!({ "room": "general", "user_id": "ann", "body": "hello @bob" })).await;
+    ann.push("message:new", json!({ "body": "@bob, are you there? @bob!" })).assert_reply("ok", json!({})).await;
+    of_bob.assert_push("mentioned", json!({ "body": "@bob, are you there? @bob!" })).await;
+    of_bob.refute_push("mentioned", json!({})).await;
+}
+
+#[tokio::test]
+async fn mentions_stay_among_members() {
+    let (chat, store) = chat().await;
+    let (boss, bob) = (member(&chat, &store, "boss").await, member(&chat, &store, "bob").await);
+    let of_bob = join(&bob, "notifications:bob").await;
+    let staff = join(&boss, "room:staff").await;
+    staff.push("message:new", json!({ "body": "what about @bob?" })).assert_reply("ok", json!({})).await;
+    of_bob.refute_push("mentioned", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_mention_that_cannot_be_told_does_not_make_the_message_fail() {
+    let (chat, store) = chat().await;
+    let ann = member(&chat, &store, "ann").await;
+    // Such a topic is too long to be broadcast to.
+    let name = "x".repeat(300);
+    store.sign_in(&name).await.unwrap();
+    let ann = join(&ann, "room:general").await;
+    let body = format!("hello @{name} @ @, @nobody");
+    ann.push("message:new", json!({ "body": body })).assert_reply("ok", json!({})).await;
+    ann.assert_push("message:new", json!({ "body": body })).await;
 }
 
 #[tokio::test]

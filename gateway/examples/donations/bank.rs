@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::campaigns::{Campaigns, StoreError};
-use crate::donation::{Given, NewDonation, announce};
+use crate::database::can_hold;
+use crate::donation::{Errors, Given, NewDonation, announce};
+use crate::id::Id;
 
 /// Where the bank tells of transfers.
 pub(crate) fn routes(campaigns: Campaigns, endpoint: Endpoint) -> Router {
@@ -17,7 +19,7 @@ pub(crate) fn routes(campaigns: Campaigns, endpoint: Endpoint) -> Router {
 
 #[derive(Deserialize)]
 pub(crate) struct Transfer {
-    campaign_id: String,
+    campaign_id: Id,
     /// The bank's own number of the transfer: it may tell of one twice.
     reference: String,
     #[serde(flatten)]
@@ -31,9 +33,12 @@ pub(crate) async fn transfer(
 ) -> Response {
     let donation = match donation.validate(Some("bank_transfer")) {
         Ok(donation) => donation,
-        Err(errors) => return (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "errors": errors }))).into_response(),
+        Err(errors) => return unprocessable(&errors),
     };
-    let given = Given { campaign_id, donation };
+    if !(1..=100).contains(&reference.chars().count()) || !can_hold(&reference) {
+        return unprocessable(&Errors::from([("reference", "must be a text of 1 to 100 characters")]));
+    }
+    let given = Given { campaign_id: campaign_id.0, donation };
     match campaigns.give(&given, Some(&reference)).await {
         Ok(()) => {
             announce(&endpoint, &given).await;
@@ -46,4 +51,8 @@ pub(crate) async fn transfer(
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }
+}
+
+fn unprocessable(errors: &Errors) -> Response {
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "errors": errors }))).into_response()
 }

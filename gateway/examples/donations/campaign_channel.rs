@@ -1,10 +1,11 @@
 use gateway::{Channel, Context, HandlerResult, JoinContext, JoinError, JoinResult, Outcome, Payload, Reply};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::campaigns::Campaigns;
 use crate::database::now;
 use crate::donation::{Given, MOST, NewDonation, announce, unix_seconds};
+use crate::id::Id;
 
 /// One donor watching one campaign.
 pub(crate) struct CampaignChannel {
@@ -15,7 +16,7 @@ pub(crate) struct CampaignChannel {
 
 #[derive(Deserialize)]
 struct JoinParams {
-    user_id: Value,
+    user_id: Id,
 }
 
 #[derive(Deserialize)]
@@ -32,8 +33,9 @@ impl CampaignChannel {
 
 impl Channel for CampaignChannel {
     async fn join(&mut self, params: Payload, cx: &mut JoinContext) -> JoinResult {
-        self.user_id = user_id(&params).ok_or_else(|| JoinError::reason("user_id is required"))?;
-        self.campaign_id = cx.topic().trim_start_matches("campaign:").to_owned();
+        let JoinParams { user_id } = params.parse().map_err(|_| JoinError::reason("user_id is required"))?;
+        self.user_id = user_id.0;
+        self.campaign_id = cx.topic().strip_prefix("campaign:").unwrap_or_default().to_owned();
         match self.campaigns.get(&self.campaign_id).await? {
             Some(_) => Ok(Payload::empty()),
             None => Err(JoinError::reason("no such campaign")),
@@ -72,14 +74,5 @@ impl Channel for CampaignChannel {
             }
             _ => Ok(Outcome::error("unknown event")),
         }
-    }
-}
-
-/// A text or a number, as presence takes both for keys.
-fn user_id(params: &Payload) -> Option<String> {
-    match params.parse::<JoinParams>().ok()?.user_id {
-        Value::String(user) if !user.is_empty() => Some(user),
-        Value::Number(user) => Some(user.to_string()),
-        _ => None,
     }
 }

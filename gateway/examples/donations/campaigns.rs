@@ -3,6 +3,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row as _};
 use uuid::Uuid;
 
+use crate::database::can_hold;
 use crate::donation::{Donation, Given};
 
 /// Tables, made when they are missing; three campaigns are there from the beginning. The `reference` is a bank's, which may
@@ -55,6 +56,9 @@ impl Campaigns {
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<Option<Campaign>, StoreError> {
+        if !can_hold(id) {
+            return Ok(None);
+        }
         let query = sqlx::query("SELECT id, goal, raised, donors FROM campaigns WHERE id = $1").bind(id);
         Ok(query.fetch_optional(&self.pool).await?.map(|row| campaign(&row)).transpose()?)
     }
@@ -75,6 +79,9 @@ impl Campaigns {
     /// Stores a donation and adds it to the totals, both or neither. `reference` names it, if it might come twice.
     pub(crate) async fn give(&self, given: &Given, reference: Option<&str>) -> Result<(), StoreError> {
         let Given { campaign_id, donation: Donation { amount, donor, timestamp, source } } = given;
+        if !can_hold(campaign_id) {
+            return Err(StoreError::NoSuchCampaign);
+        }
         let mut transaction = self.pool.begin().await?;
         // First, since this locks the row: donations to one campaign follow each other.
         let add = "UPDATE campaigns SET raised = raised + $1, donors = donors + 1 WHERE id = $2";

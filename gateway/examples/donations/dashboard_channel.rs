@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::campaigns::Campaigns;
 use crate::donation::unix_seconds;
+use crate::id::Id;
 use crate::settings::Admins;
 
 const RECENT: i64 = 10;
@@ -22,7 +23,7 @@ struct JoinParams {
 
 #[derive(Deserialize)]
 struct Request {
-    campaign_id: String,
+    campaign_id: Id,
 }
 
 impl DashboardChannel {
@@ -58,7 +59,7 @@ impl Channel for DashboardChannel {
                 let Ok(Request { campaign_id }) = payload.parse() else {
                     return Ok(Outcome::error("campaign_id is required"));
                 };
-                match self.campaigns.get(&campaign_id).await? {
+                match self.campaigns.get(&campaign_id.0).await? {
                     Some(campaign) => Outcome::ok_with(&campaign),
                     None => Ok(Outcome::error("no such campaign")),
                 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::database::now;
+use crate::database::{can_hold, now};
 
 /// A trillion rupiah: sums stay exact in a database and in JavaScript.
 pub(crate) const MOST: i64 = 1_000_000_000_000;
@@ -46,7 +46,8 @@ impl NewDonation {
     /// Checks it, and gives it the server's time.
     pub(crate) fn validate(self, source: Option<&str>) -> Result<Donation, Errors> {
         let amount = self.amount.as_i64().filter(|amount| (1..=MOST).contains(amount));
-        let donor = self.donor.as_str().map(str::trim).filter(|donor| (1..=80).contains(&donor.chars().count()));
+        let donor = self.donor.as_str().map(str::trim);
+        let donor = donor.filter(|donor| (1..=80).contains(&donor.chars().count()) && can_hold(donor));
         match (amount, donor) {
             (Some(amount), Some(donor)) => {
                 Ok(Donation { amount, donor: donor.to_owned(), timestamp: now(), source: source.map(Into::into) })

@@ -10,6 +10,7 @@ mod dashboard_channel;
 #[path = "../shared/database.rs"]
 mod database;
 mod donation;
+mod id;
 mod settings;
 #[path = "../shared/mod.rs"]
 mod shared;

@@ -59,8 +59,10 @@ async fn who_joins_a_campaign_gets_its_data_and_is_present() {
         let nameless = join(&app, "campaign:1", params).await.err();
         assert_eq!(nameless, Some(json!({ "reason": "user_id is required" })));
     }
-    let unknown = join(&app, "campaign:none", json!({ "user_id": "ann" })).await.err();
-    assert_eq!(unknown, Some(json!({ "reason": "no such campaign" })));
+    for topic in ["campaign:none", "campaign:campaign:1", "campaign:1\0"] {
+        let unknown = join(&app, topic, json!({ "user_id": "ann" })).await.err();
+        assert_eq!(unknown, Some(json!({ "reason": "no such campaign" })), "{topic}");
+    }
 }
 
 #[tokio::test]
@@ -92,6 +94,8 @@ async fn what_is_no_donation_is_refused_with_reasons_and_changes_nothing() {
         let reply = ann.push("new_donation", payload.clone()).assert_reply("error", json!({ "errors": {} })).await;
         assert!(reply["errors"]["amount"].is_string() && reply["errors"]["donor"].is_string(), "{payload}: {reply}");
     }
+    let nameless = json!({ "errors": { "donor": "must be a name of 1 to 80 characters" } });
+    ann.push("new_donation", json!({ "amount": 1, "donor": "x\0y" })).assert_reply("error", nameless).await;
     ann.refute_broadcast("donation_received", json!({})).await;
     assert_eq!(first_campaign(&campaigns).await.raised, 0);
     assert!(campaigns.recent(10).await.unwrap().is_empty());
@@ -115,18 +119,23 @@ async fn a_total_can_be_corrected() {
 async fn the_bank_tells_of_a_transfer_from_outside_and_once() {
     let (app, campaigns) = donations().await;
     let (ann, siti) = (donor(&app, "ann").await, admin(&app).await);
-    let tell = async |campaign: &str, amount: i64| {
-        let posted = json!({ "campaign_id": campaign, "amount": amount, "donor": "Budi", "reference": "T-1" });
+    let tell = async |campaign: Value, amount: i64, reference: &str| {
+        let posted = json!({ "campaign_id": campaign, "amount": amount, "donor": "Budi", "reference": reference });
         let posted: Transfer = serde_json::from_value(posted).unwrap();
         transfer(State((campaigns.clone(), app.endpoint().clone())), Json(posted)).await.status()
     };
-    assert_eq!(tell("1", 0).await, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(tell("none", 7_000).await, StatusCode::NOT_FOUND);
-    assert_eq!(tell("1", 7_000).await, StatusCode::ACCEPTED);
+    for (amount, reference) in [(0, "T-1"), (7_000, ""), (7_000, "T\0"), (7_000, &"T".repeat(101))] {
+        let status = tell(json!("1"), amount, reference).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{amount}, {reference:?}");
+    }
+    for unknown in ["none", "1\0"] {
+        assert_eq!(tell(json!(unknown), 7_000, "T-1").await, StatusCode::NOT_FOUND, "{unknown:?}");
+    }
+    assert_eq!(tell(json!("1"), 7_000, "T-1").await, StatusCode::ACCEPTED);
     let told = json!({ "amount": 7_000, "donor": "Budi", "source": "bank_transfer" });
     ann.assert_push("donation_received", told.clone()).await;
     siti.assert_push("new_donation", told).await;
-    assert_eq!(tell("1", 7_000).await, StatusCode::OK, "told again");
+    assert_eq!(tell(json!(1), 7_000, "T-1").await, StatusCode::OK, "told again, with the id as a number");
     ann.refute_push("donation_received", json!({})).await;
     assert_eq!(first_campaign(&campaigns).await.raised, 7_000);
 }
@@ -154,7 +163,13 @@ async fn figures_go_to_the_admin_who_asks() {
     let (app, _campaigns) = donations().await;
     let (siti, other) = (admin(&app).await, admin(&app).await);
     let figures = json!({ "id": "3", "goal": 5_000_000, "raised": 0, "donors": 0 });
-    siti.push("request_campaign_update", json!({ "campaign_id": "3" })).assert_reply("ok", figures).await;
+    for id in [json!("3"), json!(3)] {
+        siti.push("request_campaign_update", json!({ "campaign_id": id })).assert_reply("ok", figures.clone()).await;
+    }
+    let required = json!({ "reason": "campaign_id is required" });
+    for nothing in [json!({}), json!({ "campaign_id": null }), json!({ "campaign_id": "" })] {
+        siti.push("request_campaign_update", nothing).assert_reply("error", required.clone()).await;
+    }
     let unknown = json!({ "reason": "no such campaign" });
     siti.push("request_campaign_update", json!({ "campaign_id": "9" })).assert_reply("error", unknown).await;
     for event in ["request_campaign_update", "campaign_updated"] {

@@ -36,6 +36,11 @@ pub(crate) async fn open(url: Option<&str>, schema: &'static [&'static str]) -> 
     Ok(pool)
 }
 
+/// Whether both databases can store a text, or look for it: PostgreSQL has no U+0000.
+pub(crate) fn can_hold(text: &str) -> bool {
+    !text.contains('\0')
+}
+
 /// The time as clients get it: `2026-01-31T12:00:00.123Z`.
 pub(crate) fn now() -> String {
     let now = OffsetDateTime::now_utc();
