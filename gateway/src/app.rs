@@ -65,6 +65,9 @@ pub enum StartError {
     /// The certificate of `listen.tls_cert_file` or its key cannot be used.
     #[error("`listen.tls_cert_file`, `listen.tls_key_file`: {0}")]
     Tls(#[from] TlsError),
+    /// Jobs of one name twice: each would take what the other has broadcast for its own.
+    #[error("two jobs are named `{0}`: give each a name of its own")]
+    RepeatedJob(Arc<str>),
     /// Metrics of one name twice.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -134,6 +137,7 @@ impl Builder {
     /// When an address cannot be bound, or Redis or the database cannot be used.
     pub async fn start(self) -> Result<Gateway, StartError> {
         let Self { config, mut mounts, configured, dev, hooks, application } = self;
+        application.check()?;
         let metrics = telemetry::registry()?;
         let verifier = verifier(&config, &metrics)?;
         // What channels need until the last of them has ended.

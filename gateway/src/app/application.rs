@@ -1,13 +1,15 @@
 //! What an application adds to its gateway beside channels: HTTP routes, jobs, and a process that stops in order.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::turn::{Turn, turns};
-use super::{Builder, Gateway};
+use super::{Builder, Gateway, StartError};
 use crate::channel::Endpoint;
 use crate::lifecycle::{StopSignals, Tasks};
 
@@ -19,10 +21,19 @@ type Job = Box<dyn Fn(Turn) -> Pin<Box<dyn Future<Output = JobResult> + Send>> +
 #[derive(Default)]
 pub(super) struct Application {
     routes: Vec<Routes>,
-    jobs: Vec<(Box<str>, Duration, Job)>,
+    jobs: Vec<(Arc<str>, Duration, Job)>,
 }
 
 impl Application {
+    /// What cannot be started.
+    pub(super) fn check(&self) -> Result<(), StartError> {
+        let mut names = HashSet::new();
+        match self.jobs.iter().find(|(name, ..)| !names.insert(Arc::clone(name))) {
+            Some((name, ..)) => Err(StartError::RepeatedJob(Arc::clone(name))),
+            None => Ok(()),
+        }
+    }
+
     /// Puts the application's routes behind those of the sockets and begins its jobs.
     pub(super) fn start(self, sockets: axum::Router, endpoint: &Endpoint, tasks: &Tasks) -> axum::Router {
         for (name, period, job) in self.jobs {
@@ -64,7 +75,8 @@ impl Builder {
     }
 
     /// Runs a job once in every period, on each pod, at the same moments by the clock: with a period of a minute, at the
-    /// full minute. What it broadcasts through its [`Turn`] is sent once per turn, whatever the number of pods.
+    /// full minute. What it broadcasts through its [`Turn`] is sent once per turn, whatever the number of pods. Its name
+    /// is what pods know it by: [`Builder::start`] refuses a second job of one name.
     ///
     /// An error, or a panic, is logged, and the next turn comes all the same; turns that pass while the job still runs are
     /// left out. The stop of the gateway drops a job at its next await.

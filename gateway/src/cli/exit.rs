@@ -72,6 +72,7 @@ impl From<StartError> for Failure {
             | StartError::Webhooks(_)
             | StartError::Auth(_)
             | StartError::Tls(_)
+            | StartError::RepeatedJob(_)
             | StartError::Metrics(_) => Self::Configuration(error.to_string()),
         }
     }

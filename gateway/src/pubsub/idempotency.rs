@@ -16,10 +16,9 @@ impl IdempotencyKey {
         (1..=MAX_NAME).contains(&key.len()).then(|| Self(key.into()))
     }
 
-    /// Of one turn of a job. Names that share their first 200 bytes are one.
-    pub(crate) fn of_turn(job: &str, number: u64) -> Self {
-        let end = job.floor_char_boundary(200);
-        Self(format!("{}@{number}", &job[..end]).into())
+    /// Of an event in one turn of a job. It may be longer than a caller's.
+    pub(crate) fn of_turn(job: &str, number: u64, event: &str) -> Self {
+        Self(format!("{job}@{number}/{event}").into())
     }
 
     /// As the caller wrote it.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::routing::{get, post};
-use gateway::{Mount, Turn};
+use gateway::config::Config;
+use gateway::pubsub::Acceptance;
+use gateway::{Gateway, Mount, StartError, Turn};
 use serde_json::{Value, json};
 
 use crate::support::{OpenSocket, RedisServer, TestGateway, relay_router, request};
@@ -70,4 +72,39 @@ async fn a_job_broadcasts_once_in_each_turn_whatever_the_number_of_pods() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn a_turn_sends_each_event_once_also_without_redis() {
+    let period = Duration::from_millis(100);
+    let gateway = TestGateway::with_builder("", |builder| {
+        builder.mount(socket()).every(period, "refresh", |turn: Turn| async move {
+            for event in ["opened", "closed"] {
+                let number = json!({ "turn": turn.number() });
+                assert_eq!(turn.broadcast("room:1", event, number.clone()).await?, Acceptance::New);
+                assert_eq!(turn.broadcast("room:1", event, number).await?, Acceptance::Duplicate);
+            }
+            turn.broadcast("room:1", "told", json!({ "turn": turn.number() })).await?;
+            Ok(())
+        })
+    })
+    .await;
+    let mut client = gateway.connect().await;
+    client.join("1", "room:1").await;
+    // The first may be of a turn that was under way.
+    while client.next().await[3] != "told" {}
+    for event in ["opened", "closed", "told", "opened", "closed", "told"] {
+        assert_eq!(client.next().await[3], event);
+    }
+    assert!(gateway.shutdown().await);
+}
+
+#[tokio::test]
+async fn jobs_of_one_name_are_refused() {
+    let job = |_: Turn| async { Ok(()) };
+    let minute = Duration::from_secs(60);
+    let builder = Gateway::builder(Config::embedded()).every(minute, "refresh", job).every(minute, "tell", job);
+    let error = builder.every(minute, "refresh", job).start().await.unwrap_err();
+    assert!(matches!(&error, StartError::RepeatedJob(name) if &**name == "refresh"), "{error}");
+    assert_eq!(error.to_string(), "two jobs are named `refresh`: give each a name of its own");
 }
