@@ -4,9 +4,12 @@ use gateway::presence::{Entry, State, TrackedMeta};
 use gateway::wire::PayloadError;
 use gateway::{Channel, Context, HandlerResult, JoinContext, JoinError, JoinResult, Outcome, Payload, Reply};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::user_socket::{Role, User};
+
+/// How many exercises a participant can complete in a session.
+const MOST: usize = 100;
 
 /// One client in one training session. How far a participant is stands in its presence, so that every pod knows it.
 #[derive(Default)]
@@ -35,6 +38,9 @@ impl Channel for TrainingSessionChannel {
     async fn join(&mut self, params: Payload, cx: &mut JoinContext) -> JoinResult {
         self.user = cx.client().assign::<User>().cloned().ok_or_else(|| JoinError::reason("unauthorized"))?;
         self.completed = params.parse::<JoinParams>()?.completed;
+        if self.completed.len() > MOST || !self.completed.iter().all(|name| is_exercise(name)) {
+            return Err(JoinError::reason("completed is invalid"));
+        }
         Ok(Payload::empty())
     }
 
@@ -59,7 +65,7 @@ impl Channel for TrainingSessionChannel {
         match (event, self.user.role) {
             ("complete_exercise", Role::Participant) => {
                 let Exercise { name } = payload.parse()?;
-                if name.is_empty() || name.len() > 80 || self.completed.len() >= 100 {
+                if !is_exercise(&name) || self.completed.len() >= MOST {
                     return Ok(Outcome::Reply(Reply::error(json!({ "errors": { "name": "is invalid" } }))));
                 }
                 self.completed.push(name.clone());
@@ -79,7 +85,11 @@ impl Channel for TrainingSessionChannel {
             // Trainers see how everybody does, and who comes and goes.
             (_, Role::Trainer) => cx.push(event, payload)?,
             // Participants see which trainers are there.
-            ("presence_diff", Role::Participant) => cx.push(event, only_trainers_of_diff(&payload)?)?,
+            ("presence_diff", Role::Participant) => {
+                if let Some(diff) = only_trainers_of_diff(&payload)? {
+                    cx.push(event, diff)?;
+                }
+            }
             _ => {}
         }
         Ok(Outcome::NoReply)
@@ -96,10 +106,15 @@ impl TrainingSessionChannel {
     }
 }
 
-/// How far each participant is, by name.
+fn is_exercise(name: &str) -> bool {
+    (1..=80).contains(&name.chars().count())
+}
+
+/// How far each participant is, by name. One who is here twice, as after a reconnect, is as far as the farther one.
 fn overall_status(present: &State) -> Value {
-    let of = |entry: &Entry| entry.metas.iter().map(TrackedMeta::to_map).find(|meta| meta["role"] == "participant");
-    let participants = present.0.iter().filter_map(|(name, entry)| Some((name, of(entry)?["completed"].clone())));
+    let completed = |meta: Map<String, Value>| meta["completed"].as_u64().filter(|_| meta["role"] == "participant");
+    let of = |entry: &Entry| entry.metas.iter().map(TrackedMeta::to_map).filter_map(completed).max();
+    let participants = present.0.iter().filter_map(|(name, entry)| Some((name, of(entry)?)));
     json!({ "participants": participants.collect::<BTreeMap<_, _>>() })
 }
 
@@ -111,8 +126,10 @@ fn only_trainers(present: &Value) -> Value {
     entries.map(|(key, entry)| (key.clone(), entry.clone())).collect()
 }
 
-/// The same of both halves of a diff.
-fn only_trainers_of_diff(diff: &Payload) -> Result<Value, PayloadError> {
+/// The same of both halves of a diff, if anything is left.
+fn only_trainers_of_diff(diff: &Payload) -> Result<Option<Value>, PayloadError> {
     let diff: Value = diff.parse()?;
-    Ok(json!({ "joins": only_trainers(&diff["joins"]), "leaves": only_trainers(&diff["leaves"]) }))
+    let (joins, leaves) = (only_trainers(&diff["joins"]), only_trainers(&diff["leaves"]));
+    let is_empty = [&joins, &leaves].iter().all(|half| half.as_object().is_none_or(Map::is_empty));
+    Ok((!is_empty).then(|| json!({ "joins": joins, "leaves": leaves })))
 }

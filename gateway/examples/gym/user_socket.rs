@@ -22,8 +22,8 @@ pub(crate) struct UserSocket;
 
 impl Socket for UserSocket {
     async fn connect(&self, params: &Params, _info: &ConnectInfo<'_>) -> Result<Accepted, ConnectError> {
-        let name =
-            params.get("name").filter(|name| (1..=40).contains(&name.len())).ok_or_else(ConnectError::refused)?;
+        let name = params.get("name").filter(|name| (1..=40).contains(&name.chars().count()));
+        let name = name.ok_or_else(ConnectError::refused)?;
         let role = match params.get("role") {
             Some("participant") => Role::Participant,
             Some("trainer") => Role::Trainer,
