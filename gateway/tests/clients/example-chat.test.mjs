@@ -63,10 +63,28 @@ test("two tabs on different pods chat, and go on when a pod is killed", async (t
 
 test("a room is shown to members only", async (t) => {
   const pod = await Example.start(t, "chat");
-  const { page } = await open(await launch(t), `http://${pod.public}/`);
+  const { page, errors } = await open(await launch(t), `http://${pod.public}/`);
   await page.fill("#name", "ann");
   await page.selectOption("#room", "staff");
   await page.click("#enter button");
   await says(page, "#refused", "staff: unauthorized");
+  await says(page, "#connection", /^refused: unauthorized$/);
   assert.equal(await page.isVisible("#talk"), false);
+
+  // Another room, on the same page.
+  await page.selectOption("#room", "general");
+  await page.click("#enter button");
+  await page.waitForSelector("#talk:not([hidden])");
+  await says(page, "#connection", /^connected$/);
+  await say(page, "hello");
+  await says(page, "#messages", "ann: hello");
+  assert.equal(await page.locator("#messages > li").count(), 1);
+  assert.deepEqual(errors, []);
+});
+
+test("pages come with a policy that lets in nothing from elsewhere", async (t) => {
+  const pod = await Example.start(t, "chat");
+  const { headers } = await fetch(`http://${pod.public}/page.js`);
+  assert.equal(headers.get("x-content-type-options"), "nosniff");
+  assert.match(headers.get("content-security-policy"), /^default-src 'none';.* connect-src 'self';/);
 });

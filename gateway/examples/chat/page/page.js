@@ -1,7 +1,8 @@
-import { append, byId, connect, showPresence } from "/live.js";
+import { append, byId, connect, refused, showPresence } from "/live.js";
 
 byId("enter").addEventListener("submit", async (event) => {
   event.preventDefault();
+  byId("refused").textContent = "";
   const response = await fetch("/session", {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -45,7 +46,7 @@ function chat(token, user, device, name) {
     })
     .receive("error", ({ reason }) => {
       byId("refused").textContent = `${name}: ${reason}`;
-      socket.disconnect();
+      refused(socket, reason);
     });
 
   const notifications = socket.channel(`notifications:${user}`);
@@ -53,12 +54,13 @@ function chat(token, user, device, name) {
   notifications.join();
 
   let told = 0;
-  byId("body").addEventListener("input", () => {
+  // Assigned, not added: after a refusal somebody signs in again.
+  byId("body").oninput = () => {
     if (Date.now() - told < 2000) return;
     told = Date.now();
     room.push("typing:start", {});
-  });
-  byId("say").addEventListener("submit", (event) => {
+  };
+  byId("say").onsubmit = (event) => {
     event.preventDefault();
     room.push("message:new", { body: byId("body").value })
       .receive("ok", () => {
@@ -67,10 +69,10 @@ function chat(token, user, device, name) {
       .receive("error", ({ reason, errors }) => {
         byId("problem").textContent = reason ?? `The message ${errors.body}`;
       });
-  });
-  byId("leave").addEventListener("click", async () => {
+  };
+  byId("leave").onclick = async () => {
     await fetch("/session", { method: "DELETE", headers: { authorization: `Bearer ${token}` } });
     socket.disconnect();
     location.reload();
-  });
+  };
 }

@@ -1,4 +1,4 @@
-import { append, byId, connect, fill, showPresence } from "/live.js";
+import { append, byId, connect, fill, refused, showPresence } from "/live.js";
 
 /** What this participant has done: told again when the connection comes back, on whatever pod. */
 let completed = [];
@@ -43,10 +43,11 @@ function join(name, role, session) {
     byId("start").hidden = role !== "trainer";
   }).receive("error", ({ reason }) => {
     byId("refused").textContent = reason;
-    socket.disconnect();
+    refused(socket, reason);
   });
 
-  byId("exercise").addEventListener("submit", (event) => {
+  // Assigned, not added: after a refusal somebody comes in again.
+  byId("exercise").onsubmit = (event) => {
     event.preventDefault();
     const exercise = byId("exercise-name").value.trim();
     channel.push("complete_exercise", { name: exercise })
@@ -55,13 +56,13 @@ function join(name, role, session) {
         log(`you completed ${exercise}`);
       })
       .receive("error", ({ reason, errors }) => (byId("problem").textContent = reason ?? `the name ${errors.name}`));
-  });
-  byId("start").addEventListener("click", async () => {
+  };
+  byId("start").onclick = async () => {
     const response = await fetch(`/training_sessions/${encodeURIComponent(session)}/start`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ trainer: name }),
     });
     byId("problem").textContent = response.ok ? "" : `not started: ${response.status}`;
-  });
+  };
 }

@@ -4,18 +4,34 @@ import { Presence, Socket } from "/phoenix.mjs";
 
 export const byId = (id) => document.getElementById(id);
 
+/** The socket whose state is shown. */
+let current;
+
+function show(state, text) {
+  byId("connection").dataset.state = state;
+  byId("connection").textContent = text;
+}
+
 /** Connects to the gateway that served the page. `options` are those of phoenix.js. The state is shown in `#connection`. */
 export function connect(options) {
-  const show = (state, text) => {
-    byId("connection").dataset.state = state;
-    byId("connection").textContent = text;
-  };
+  // One that never got through, as a name that is refused, would go on trying.
+  current?.disconnect();
   const socket = new Socket("/socket", options);
+  current = socket;
+  const tell = (state, text) => socket === current && show(state, text);
   show("connecting", "connecting");
-  socket.onOpen(() => show("connected", "connected"));
-  socket.onClose(() => show("offline", "offline, trying again"));
+  socket.onOpen(() => tell("connected", "connected"));
+  socket.onClose(() => tell("offline", "offline, trying again"));
   socket.connect();
   return socket;
+}
+
+/** Ends a connection whose join was refused: phoenix.js would try again for ever, with the same params. */
+export function refused(socket, reason) {
+  if (socket !== current) return;
+  current = undefined;
+  socket.disconnect();
+  show("offline", `refused: ${reason}`);
 }
 
 /** Keeps a list of who is present in a channel; `describe` makes the text for a key and its metas. */
