@@ -3,6 +3,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::campaigns::Campaigns;
+use crate::dashboard_channel::DASHBOARD;
 use crate::database::now;
 use crate::donation::{Given, MOST, NewDonation, announce, unix_seconds};
 use crate::id::Id;
@@ -60,6 +61,11 @@ impl Channel for CampaignChannel {
                 }
                 Err(errors) => Ok(Outcome::Reply(Reply::error(json!({ "errors": errors })))),
             },
+            // For who has counted donations itself, and may have missed one or counted it twice.
+            "request_campaign_update" => match self.campaigns.get(&self.campaign_id).await? {
+                Some(campaign) => Outcome::ok_with(&campaign),
+                None => Ok(Outcome::error("no such campaign")),
+            },
             "update_campaign" => {
                 let raised =
                     payload.parse().ok().map(|Update { raised }| raised).filter(|raised| (0..=MOST).contains(raised));
@@ -69,7 +75,8 @@ impl Channel for CampaignChannel {
                 };
                 self.campaigns.set_raised(&self.campaign_id, raised).await?;
                 let updated = json!({ "campaign_id": self.campaign_id, "raised": raised, "timestamp": now() });
-                cx.broadcast("campaign_updated", updated).await?;
+                cx.broadcast("campaign_updated", updated.clone()).await?;
+                cx.endpoint().broadcast(DASHBOARD, "campaign_updated", updated).await?;
                 Ok(Outcome::ok())
             }
             _ => Ok(Outcome::error("unknown event")),

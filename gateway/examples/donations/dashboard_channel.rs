@@ -1,4 +1,4 @@
-use gateway::{Channel, Context, HandlerResult, JoinContext, JoinError, JoinResult, Outcome, Payload};
+use gateway::{Channel, ChannelError, Context, HandlerResult, JoinContext, JoinError, JoinResult, Outcome, Payload};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -6,6 +6,9 @@ use crate::campaigns::Campaigns;
 use crate::donation::unix_seconds;
 use crate::id::Id;
 use crate::settings::Admins;
+
+/// The topic of all dashboards.
+pub(crate) const DASHBOARD: &str = "dashboard:live";
 
 const RECENT: i64 = 10;
 
@@ -33,6 +36,10 @@ impl DashboardChannel {
 }
 
 impl Channel for DashboardChannel {
+    fn intercept() -> &'static [&'static str] {
+        &["campaign_updated", "campaign_refreshed"]
+    }
+
     async fn join(&mut self, params: Payload, _cx: &mut JoinContext) -> JoinResult {
         let JoinParams { token } = params.parse().map_err(|_| JoinError::reason("unauthorized"))?;
         let name = self.admins.by_token(&token).ok_or_else(|| JoinError::reason("unauthorized"))?;
@@ -41,13 +48,7 @@ impl Channel for DashboardChannel {
     }
 
     async fn after_join(&mut self, cx: &mut Context) -> HandlerResult {
-        let campaigns = self.campaigns.all().await?;
-        let state = json!({
-            "total_raised": campaigns.iter().map(|campaign| campaign.raised).sum::<i64>(),
-            "active_campaigns": campaigns.iter().filter(|campaign| campaign.is_active()).collect::<Vec<_>>(),
-            "recent_donations": self.campaigns.recent(RECENT).await?,
-        });
-        cx.push("dashboard_state", state)?;
+        self.push_state(cx).await?;
         cx.presence().push_state().await?;
         cx.presence().track(&self.name, &json!({ "role": "admin", "joined_at": unix_seconds() })).await?;
         Ok(Outcome::NoReply)
@@ -66,5 +67,24 @@ impl Channel for DashboardChannel {
             }
             _ => Ok(Outcome::error("unknown event")),
         }
+    }
+
+    /// Totals have changed otherwise than by a donation, or a period is over: the state is told anew.
+    async fn handle_out(&mut self, _event: &str, _payload: Payload, cx: &mut Context) -> HandlerResult {
+        self.push_state(cx).await?;
+        Ok(Outcome::NoReply)
+    }
+}
+
+impl DashboardChannel {
+    async fn push_state(&self, cx: &Context) -> Result<(), ChannelError> {
+        let campaigns = self.campaigns.all().await?;
+        let state = json!({
+            "total_raised": campaigns.iter().map(|campaign| campaign.raised).sum::<i64>(),
+            "active_campaigns": campaigns.iter().filter(|campaign| campaign.is_active()).collect::<Vec<_>>(),
+            "recent_donations": self.campaigns.recent(RECENT).await?,
+        });
+        cx.push("dashboard_state", state)?;
+        Ok(())
     }
 }

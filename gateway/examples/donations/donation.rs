@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::dashboard_channel::DASHBOARD;
 use crate::database::{can_hold, now};
 
 /// A trillion rupiah: sums stay exact in a database and in JavaScript.
@@ -67,7 +68,7 @@ impl NewDonation {
 pub(crate) async fn announce(endpoint: &Endpoint, given: &Given) {
     let received =
         endpoint.broadcast(&format!("campaign:{}", given.campaign_id), "donation_received", json!(given.donation));
-    let listed = endpoint.broadcast("dashboard:live", "new_donation", json!(given));
+    let listed = endpoint.broadcast(DASHBOARD, "new_donation", json!(given));
     for told in [received.await, listed.await] {
         if let Err(error) = told {
             tracing::warn!(%error, "a donation is stored, but perhaps not announced");

@@ -23,7 +23,7 @@ use serde_json::json;
 
 use campaign_channel::CampaignChannel;
 use campaigns::{Campaigns, SCHEMA};
-use dashboard_channel::DashboardChannel;
+use dashboard_channel::{DASHBOARD, DashboardChannel};
 use settings::{Admins, Settings};
 use shared::AnyError;
 use user_socket::UserSocket;
@@ -33,11 +33,12 @@ fn socket(campaigns: &Campaigns, admins: &Admins) -> Result<Mount, InvalidPatter
     let (donors, dashboard, admins) = (campaigns.clone(), campaigns.clone(), admins.clone());
     let channels = Router::new()
         .channel("campaign:*", move || CampaignChannel::new(donors.clone()))?
-        .channel("dashboard:live", move || DashboardChannel::new(dashboard.clone(), admins.clone()))?;
+        .channel(DASHBOARD, move || DashboardChannel::new(dashboard.clone(), admins.clone()))?;
     Ok(Mount::new("/socket", UserSocket, channels).check_origin(CheckOrigin::Conn))
 }
 
-/// Tells the donors of each campaign where it stands. Every pod has this job; one of them is heard.
+/// Tells the donors of each campaign where it stands, and the dashboard that it may look again. Every pod has this job;
+/// one of them is heard.
 async fn refresh(campaigns: &Campaigns, turn: &Turn) -> Result<(), AnyError> {
     for campaign in campaigns.all().await? {
         let (raised, goal, donors) = (campaign.raised, campaign.goal, campaign.donors);
@@ -46,6 +47,7 @@ async fn refresh(campaigns: &Campaigns, turn: &Turn) -> Result<(), AnyError> {
         });
         turn.broadcast(&format!("campaign:{}", campaign.id), "campaign_refreshed", refreshed).await?;
     }
+    turn.broadcast(DASHBOARD, "campaign_refreshed", json!({ "timestamp": database::now() })).await?;
     Ok(())
 }
 

@@ -104,8 +104,12 @@ async fn what_is_no_donation_is_refused_with_reasons_and_changes_nothing() {
 #[tokio::test]
 async fn a_total_can_be_corrected() {
     let (app, campaigns) = donations().await;
-    let ann = donor(&app, "ann").await;
+    let (ann, siti) = (donor(&app, "ann").await, admin(&app).await);
+    siti.assert_push("dashboard_state", json!({ "total_raised": 0 })).await;
     ann.push("update_campaign", json!({ "raised": 1_000 })).assert_reply("ok", json!({})).await;
+    siti.assert_push("dashboard_state", json!({ "total_raised": 1_000 })).await;
+    let figures = json!({ "id": "1", "goal": 50_000_000, "raised": 1_000, "donors": 0 });
+    ann.push("request_campaign_update", json!({})).assert_reply("ok", figures).await;
     let updated = ann.assert_push("campaign_updated", json!({ "campaign_id": "1", "raised": 1_000 })).await;
     assert!(is_time(&updated["timestamp"]), "{updated}");
     assert_eq!(first_campaign(&campaigns).await.raised, 1_000);

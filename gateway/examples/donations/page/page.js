@@ -1,4 +1,4 @@
-import { append, byId, connect, fill, showPresence } from "/live.js";
+import { append, byId, connect, fill, refused, showPresence } from "/live.js";
 
 const money = new Intl.NumberFormat("en", { style: "currency", currency: "IDR", maximumFractionDigits: 0 });
 const rupiah = (amount) => money.format(amount);
@@ -8,7 +8,7 @@ const since = (seconds) => clock(Number(seconds) * 1000);
 const times = ({ length }) => (length > 1 ? ` ×${length}` : "");
 
 /** Shows a view instead of the two entrances, when its channel is joined. */
-function enter(channel, view, refused, describe) {
+function enter(channel, view, problem, describe) {
   showPresence(channel, byId("people"), describe);
   channel
     .join()
@@ -17,9 +17,8 @@ function enter(channel, view, refused, describe) {
       for (const id of [view, "present"]) byId(id).hidden = false;
     })
     .receive("error", ({ reason }) => {
-      // phoenix.js would try again for ever, with the same params.
-      channel.socket.disconnect();
-      byId(refused).textContent = reason;
+      refused(channel.socket, reason);
+      byId(problem).textContent = reason;
     });
 }
 
@@ -47,18 +46,30 @@ function watch(id, user) {
     byId("progress").max = campaign.goal;
     byId("progress").value = campaign.raised;
   };
+  const figures = ({ goal, raised, donors }) => show({ goal, raised, donors });
+  // What is counted here is right most of the time. A donation that is made while the totals are read may stand in them
+  // and come by itself, or come first and be overwritten. So a moment after one the server is asked for its totals: it has
+  // stored the donation before it told of it, and the last one to come is followed by an answer that has them all.
+  let asking;
+  const settle = () => {
+    asking ??= setTimeout(() => {
+      asking = undefined;
+      if (channel.state === "joined") channel.push("request_campaign_update", {}).receive("ok", figures);
+    }, 500 + Math.random() * 1000);
+  };
   byId("title").textContent = `Campaign ${id}`;
   // It comes after every join, so also when the connection was away.
-  channel.on("campaign_data", ({ goal, raised, donors }) => show({ goal, raised, donors }));
+  channel.on("campaign_data", figures);
   channel.on("donation_received", ({ amount, donor, timestamp, source }) => {
     show({ raised: campaign.raised + amount, donors: campaign.donors + 1 });
+    settle();
     append(byId("log"), `${clock(timestamp)} ${donor} gave ${rupiah(amount)}${source ? " by bank transfer" : ""}`);
   });
   channel.on("campaign_updated", ({ raised, timestamp }) => {
     show({ raised });
+    settle();
     append(byId("log"), `${clock(timestamp)} the total was set to ${rupiah(raised)}`);
   });
-  // Puts right what this page may have counted twice: a donation that was made while it joined.
   channel.on("campaign_refreshed", ({ raised, goal, donors, timestamp }) => {
     show({ raised, goal, donors });
     append(byId("log"), `${clock(timestamp)} refreshed: ${rupiah(raised)} by ${donors} donations`);
@@ -93,10 +104,12 @@ function open(token) {
     byId("total").textContent = rupiah(total);
     fill(byId("recent"), recent.map(line));
   };
+  // It comes after every join, when a total is corrected, and once a period.
   channel.on("dashboard_state", ({ total_raised, active_campaigns, recent_donations }) => {
     [total, recent] = [total_raised, recent_donations];
     byId("active").textContent = active_campaigns.length;
-    byId("asked").replaceChildren(...active_campaigns.map(({ id }) => new Option(id, id)));
+    const asked = byId("asked").value;
+    byId("asked").replaceChildren(...active_campaigns.map(({ id }) => new Option(id, id, false, id === asked)));
     show();
   });
   channel.on("new_donation", (donation) => {

@@ -37,6 +37,14 @@ export class Example {
     return (await fetch(url, { headers: { authorization: `Bearer ${KEY}` } })).json();
   }
 
+  /** Broadcasts an event, by the API. */
+  async broadcast(topic, event, payload) {
+    const headers = { authorization: `Bearer ${KEY}`, "content-type": "application/json" };
+    const body = JSON.stringify({ topic, event, payload });
+    const { status } = await fetch(`http://${this.internal}/api/v1/broadcast`, { method: "POST", headers, body });
+    if (status !== 202) throw new Error(`the broadcast was answered ${status}`);
+  }
+
   /** Sends a signal; resolves with how the process ended. */
   stop(signal = "SIGTERM") {
     return this.#child.stop(signal);
