@@ -21,5 +21,5 @@ pub use memory::Memory;
 pub use page::{Limit, Page, Raw, Stored};
 pub use position::{Epoch, Policy, Position, RENEWAL, Retention};
 pub use redis::Redis;
-pub use sequence::{Caught, Sequence, Verdict};
+pub use sequence::{CHUNK, Caught, Sequence, Verdict};
 pub use store::{Read, Reading, Store, StoreUnavailable};

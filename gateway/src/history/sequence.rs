@@ -7,7 +7,12 @@
 
 use std::collections::VecDeque;
 
+use super::page::Limit;
 use super::position::{Epoch, Position};
+
+/// How much is handed out at a time, so that its subscribers can take it before the next comes. A page of the store and
+/// what was parked behind it may come together: twice the bytes, a quarter of an outbox of the usual size.
+pub const CHUNK: Limit = Limit { messages: 32, bytes: 128 * 1024 };
 
 /// How many messages wait behind a gap; what comes beyond that is read from the store in its turn.
 const MAX_PARKED: usize = 256;
@@ -40,7 +45,7 @@ struct Asked {
 /// What to do with a live message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the next one, and counts as delivered; then come those of [`Sequence::next_parked`].
+    /// It is the next one, and counts as delivered; then come those of [`Sequence::take_parked`].
     Next,
     /// It was delivered.
     Known,
@@ -98,8 +103,22 @@ impl<M> Sequence<M> {
         }
     }
 
-    /// The parked message that is the next one; it counts as delivered.
-    pub fn next_parked(&mut self) -> Option<(u64, M)> {
+    /// The parked messages that are the next ones, a [`CHUNK`] at most; they count as delivered.
+    pub fn take_parked(&mut self) -> Vec<(u64, M)> {
+        self.take_some_parked(CHUNK.messages)
+    }
+
+    fn take_some_parked(&mut self, most: usize) -> Vec<(u64, M)> {
+        let before = self.parked_bytes;
+        let mut taken = Vec::new();
+        while taken.len() < most && before - self.parked_bytes < CHUNK.bytes {
+            let Some(next) = self.next_parked() else { break };
+            taken.push(next);
+        }
+        taken
+    }
+
+    fn next_parked(&mut self) -> Option<(u64, M)> {
         let delivered = self.delivered.as_mut()?;
         // What is known by now, as it came twice or was read, goes first.
         while let Some((_, size, _)) = self.parked.pop_front_if(|(offset, ..)| *offset <= delivered.offset) {
@@ -112,17 +131,24 @@ impl<M> Sequence<M> {
         Some((offset, message))
     }
 
+    /// Whether there are messages behind those that were delivered.
+    pub fn is_behind(&self) -> bool {
+        self.position().is_some_and(|delivered| delivered.offset < self.latest)
+    }
+
     /// Messages may have been missed, and perhaps none comes that would show it.
     pub fn doubt(&mut self) {
         self.wanted = true;
     }
 
-    /// The position behind which the store is to be read, if it is to be read now; [`Sequence::caught`] or
-    /// [`Sequence::failed`] ends the reading. The first one asks for the position alone.
+    /// The position behind which the store is to be read, if it is to be read now. Nobody else reads until
+    /// [`Sequence::end_reading`], before which comes [`Sequence::caught`] or [`Sequence::failed`]. The first reading asks
+    /// for the position alone.
     pub fn begin_reading(&mut self) -> Option<(Option<Epoch>, u64)> {
-        if self.reading.is_some() || !std::mem::replace(&mut self.wanted, false) {
+        if self.reading.is_some() || !(self.wanted || self.is_behind()) {
             return None;
         }
+        self.wanted = false;
         let (epoch, after) = match &self.delivered {
             Some(Position { epoch, offset }) => (Some(epoch.clone()), *offset),
             None => (None, u64::MAX),
@@ -133,15 +159,20 @@ impl<M> Sequence<M> {
 
     /// The store could not be read.
     pub fn failed(&mut self) {
-        self.reading = None;
         self.wanted = true;
     }
 
+    /// Who reads has handed out what came of it.
+    pub fn end_reading(&mut self) {
+        self.reading = None;
+    }
+
     /// The store was read: where its stream was, and the messages behind what was asked for, from the start of the
-    /// stream if that is of another epoch. What was parked and is next by now is among what is handed out.
+    /// stream if that is of another epoch. What was parked and is next by now is among what is handed out, if the page
+    /// leaves room in a [`CHUNK`]; [`Sequence::take_parked`] has the rest.
     pub fn caught(&mut self, position: Position, messages: Vec<(u64, M)>) -> Caught<M> {
         let mut caught = Caught { lost: false, messages: Vec::new() };
-        let asked = self.reading.take();
+        let asked = self.reading;
         let Some(delivered) = &mut self.delivered else {
             // What came before was never anybody's here.
             self.delivered = Some(position);
@@ -173,8 +204,8 @@ impl<M> Sequence<M> {
             delivered.offset = read_up_to;
         }
         self.latest = self.latest.max(position.offset);
-        caught.messages.extend(std::iter::from_fn(|| self.next_parked()));
-        self.wanted |= self.position().is_some_and(|delivered| delivered.offset < self.latest);
+        let room = CHUNK.messages.saturating_sub(caught.messages.len());
+        caught.messages.extend(self.take_some_parked(room));
         caught
     }
 }

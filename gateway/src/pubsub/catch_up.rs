@@ -2,6 +2,9 @@
 //!
 //! The reading is done by a task, one at a time for each topic, while fan-out goes on. In embedded mode the store answers
 //! at once, and nothing needs a task.
+//!
+//! What is handed out comes in chunks, between which the topic's lock is free and the connections write: a gap must not
+//! cost the subscribers their queues. What is published meanwhile is parked.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,13 +15,21 @@ use parking_lot::MutexGuard;
 use super::backend::{Inbound, Kept, Taken};
 use super::entry::{Entry, State};
 use super::envelope;
+use super::message::Delivery;
 use super::metrics::{Dropped, Gap};
 use super::topics::Topics;
 use super::track::{Message, size};
-use crate::history::{Limit, Page, Position, RENEWAL, Raw, Read, Retention, Store, Verdict};
+use crate::history::{CHUNK, Page, Position, RENEWAL, Raw, Read, Retention, Store, Verdict};
 
-/// What one reading of a gap brings at most.
-const LIMIT: Limit = Limit { messages: 256, bytes: 1024 * 1024 };
+/// How long is waited between two chunks at least.
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// How often the pause is repeated while many queues are filled: some 100 ms, since one who catches up has to be faster
+/// than those who publish.
+const PATIENCE: usize = 32;
+
+/// Of how many subscribers one may be slow without the others waiting for it.
+const CROWD: usize = 8;
 
 /// How soon a store that did not answer is asked again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -41,16 +52,15 @@ impl Topics {
         match track.sequence.heard(epoch, offset) {
             Verdict::Next => {
                 let mut delivered = track.deliver(subscribers, entry.topic(), offset, message);
-                let mut parked = Vec::new();
-                while let Some((offset, next)) = track.sequence.next_parked() {
-                    if let Some(message) = next.inbound(entry.topic(), epoch, offset) {
-                        delivered += track.deliver(subscribers, entry.topic(), offset, &message);
-                    }
-                    parked.push(next);
-                }
+                let (more, parked) = track.deliver_parked(subscribers, entry.topic());
+                delivered += more;
+                let behind = track.sequence.is_behind();
                 drop(state);
                 self.metrics.delivered(delivered);
                 self.dealt_with(entry, &parked);
+                if behind {
+                    self.catch_up_later(entry);
+                }
                 Taken::Done
             }
             Verdict::Known => {
@@ -62,13 +72,18 @@ impl Topics {
                     track.sequence.park(offset, size(message), Message::copy(message));
                 }
                 drop(state);
-                // In embedded mode this only happens while whoever made the topic reads its position, and goes on with this.
-                // The publisher holds the stream.
-                if self.histories.as_ref().is_some_and(|histories| histories.tasks.is_some()) {
-                    self.catch_up(entry);
-                }
+                self.catch_up_later(entry);
                 Taken::Waits
             }
+        }
+    }
+
+    /// As [`Topics::catch_up`], for whoever delivers.
+    fn catch_up_later(&self, entry: &Arc<Entry>) {
+        // In embedded mode this only happens while whoever made the topic reads its position, and goes on with this. The
+        // publisher holds the stream.
+        if self.paces() {
+            self.catch_up(entry);
         }
     }
 
@@ -120,6 +135,22 @@ impl Topics {
         self.dealt_with(entry, &messages);
     }
 
+    /// Hands out a chunk of what waited behind a gap. Whether there was something.
+    fn hand_out_parked(&self, entry: &Entry) -> bool {
+        let mut state = entry.state.lock();
+        let State { track: Some(track), subscribers, .. } = &mut *state else { return false };
+        let (delivered, parked) = track.deliver_parked(subscribers, entry.topic());
+        drop(state);
+        self.metrics.delivered(delivered);
+        self.dealt_with(entry, &parked);
+        !parked.is_empty()
+    }
+
+    /// Whether a task does the reading, and can wait between two chunks.
+    fn paces(&self) -> bool {
+        self.histories.as_ref().is_some_and(|histories| histories.tasks.is_some())
+    }
+
     /// Tells the backend, without the topic's lock, that messages which it may wait for have been delivered.
     fn dealt_with(&self, entry: &Entry, messages: &[Message]) {
         for stamp in messages.iter().filter_map(Message::stamp) {
@@ -147,16 +178,44 @@ impl Topics {
 }
 
 impl Entry {
-    /// What to read, if something is missing; nobody else reads then.
+    /// What to read, if something is missing; nobody else reads until [`Entry::read_again`] finds that nothing is.
     fn begin_reading(&self) -> Option<Read> {
+        next_reading(&mut self.state.lock())
+    }
+
+    /// What to read next, for the one who reads.
+    fn read_again(&self) -> Option<Read> {
         let mut state = self.state.lock();
-        if !state.is_live() {
-            // When it is received again, the reading begins.
-            return None;
+        state.track.as_mut()?.sequence.end_reading();
+        next_reading(&mut state)
+    }
+
+    fn is_behind(&self) -> bool {
+        self.state.lock().track.as_ref().is_some_and(|track| track.sequence.is_behind())
+    }
+
+    /// Whether many of the subscribers' connections have much to write.
+    fn is_crowded(&self) -> bool {
+        let state = self.state.lock();
+        let is_slow = |delivery: &Delivery| match delivery {
+            Delivery::Fastlane { outbox, .. } | Delivery::Intercepted { outbox, .. } => {
+                outbox.queued_bytes() > outbox.largest_charge() / 2
+            }
+            Delivery::Receiver(_) => false,
+        };
+        let slow = state.subscribers.iter().filter(|(_, subscriber)| is_slow(&subscriber.delivery)).count();
+        slow * CROWD > state.subscribers.len()
+    }
+
+    /// Lets the connections write before the next chunk.
+    async fn pace(&self) {
+        tokio::time::sleep(PAUSE).await;
+        for _ in 0..PATIENCE {
+            if !self.is_crowded() {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
         }
-        let track = state.track.as_mut()?;
-        let (epoch, after) = track.sequence.begin_reading()?;
-        Some(Read { after, epoch, limit: LIMIT, renew: Some(track.retention) })
     }
 
     /// Whether it is worth to try again.
@@ -180,21 +239,48 @@ impl Entry {
     }
 }
 
+fn next_reading(state: &mut State) -> Option<Read> {
+    if !state.is_live() {
+        // When it is received again, the reading begins.
+        return None;
+    }
+    let track = state.track.as_mut()?;
+    let (epoch, after) = track.sequence.begin_reading()?;
+    Some(Read { after, epoch, limit: CHUNK, renew: Some(track.retention) })
+}
+
 /// Reads until nothing is known to be missing.
 async fn read_on(topics: Weak<Topics>, store: Arc<dyn Store>, entry: Arc<Entry>, first: Read) {
     let mut next = Some(first);
     while let Some(read) = next {
         let page = store.read(entry.topic(), read).await;
-        let Some(topics) = topics.upgrade() else { return };
+        if topics.strong_count() == 0 {
+            return;
+        }
         if let Ok(Some(page)) = page {
-            topics.caught_up(&entry, page);
+            hand_out(&topics, &entry, page).await;
         } else if entry.reading_failed() {
-            drop(topics);
             tokio::time::sleep(RETRY).await;
         } else {
             return;
         }
-        next = entry.begin_reading();
+        next = entry.read_again();
+    }
+}
+
+/// Hands out what was read and what waited behind it. When there is more to read, it is time for that when this ends.
+async fn hand_out(topics: &Weak<Topics>, entry: &Arc<Entry>, page: Page<Raw>) {
+    let Some(upgraded) = topics.upgrade() else { return };
+    upgraded.caught_up(entry, page);
+    let paces = upgraded.paces();
+    drop(upgraded);
+    while entry.is_behind() {
+        if paces {
+            entry.pace().await;
+        }
+        if !topics.upgrade().is_some_and(|topics| topics.hand_out_parked(entry)) {
+            return;
+        }
     }
 }
 

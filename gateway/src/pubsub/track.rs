@@ -127,6 +127,20 @@ impl Track {
         fanout::deliver(subscribers, topic, message)
     }
 
+    /// Hands out some of what waited behind a gap that is filled by now. How many took it, and what it was.
+    pub(super) fn deliver_parked(&mut self, subscribers: &Slab<Subscriber>, topic: &Arc<str>) -> (usize, Vec<Message>) {
+        let Some(Position { epoch, .. }) = self.sequence.position().cloned() else { return (0, Vec::new()) };
+        let mut delivered = 0;
+        let mut parked = Vec::new();
+        for (offset, message) in self.sequence.take_parked() {
+            if let Some(message) = message.inbound(topic, epoch.as_str(), offset) {
+                delivered += self.deliver(subscribers, topic, offset, &message);
+            }
+            parked.push(message);
+        }
+        (delivered, parked)
+    }
+
     /// The messages between a position and where the subscribers are, if all of them are at hand.
     pub(super) fn missed_since(&self, at: &Position) -> Option<impl Iterator<Item = (u64, &Message)>> {
         let delivered = self.sequence.position().filter(|delivered| delivered.epoch == at.epoch)?;

@@ -38,6 +38,8 @@ enum Step {
     Receive {
         fails: bool,
     },
+    /// Some of what was parked is handed out.
+    Parked,
     Trim {
         to: usize,
     },
@@ -63,6 +65,8 @@ impl Server {
 struct Pod {
     sequence: Sequence<Name>,
     log: Vec<Entry>,
+    /// A reading has just brought something.
+    handing_out: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,13 +80,17 @@ impl Pod {
         match self.sequence.heard(name(epoch).as_str(), offset) {
             Verdict::Next => {
                 self.log.push(Entry::Message((epoch, offset)));
-                while let Some((offset, message)) = self.sequence.next_parked() {
-                    assert_eq!(offset, message.1);
-                    self.log.push(Entry::Message(message));
-                }
+                self.take_parked();
             }
             Verdict::Early => self.sequence.park(offset, 100, (epoch, offset)),
             Verdict::Known | Verdict::Elsewhere => {}
+        }
+    }
+
+    fn take_parked(&mut self) {
+        for (offset, message) in self.sequence.take_parked() {
+            assert_eq!(offset, message.1);
+            self.log.push(Entry::Message(message));
         }
     }
 
@@ -110,17 +118,26 @@ impl Pod {
             Step::Resubscribed => self.sequence.doubt(),
             Step::Answer { limit } => server.answer(limit),
             Step::Receive { fails } => match server.answer.take() {
-                Some(_) if fails => self.sequence.failed(),
-                Some(answer) => self.receive(answer),
+                Some(_) if fails => {
+                    self.sequence.failed();
+                    self.sequence.end_reading();
+                }
+                Some(answer) => {
+                    self.receive(answer);
+                    self.handing_out = true;
+                }
                 None => {}
             },
+            Step::Parked => self.take_parked(),
             Step::Trim { to } => server.kept.drain(..server.kept.len().saturating_sub(to)).for_each(drop),
             Step::NewEpoch => {
                 (server.epoch, server.last) = (server.epoch + 1, 0);
                 server.kept.clear();
             }
         }
-        if server.asked.is_none() && server.answer.is_none() {
+        // Who has read hands out the rest at some later time.
+        if !std::mem::replace(&mut self.handing_out, false) && server.asked.is_none() && server.answer.is_none() {
+            self.sequence.end_reading();
             server.asked = self.sequence.begin_reading();
         }
     }
@@ -131,6 +148,7 @@ impl Pod {
         while server.asked.is_some() || server.answer.is_some() {
             self.step(server, &Step::Answer { limit: 3 });
             self.step(server, &Step::Receive { fails: false });
+            self.step(server, &Step::Parked);
         }
     }
 }
@@ -142,6 +160,7 @@ fn step(losses: bool) -> impl Strategy<Value = Step> {
         8 => (prop_oneof![4 => Just(0), 1 => 0..4_usize], prop::bool::weighted(0.15))
             .prop_map(|(which, again)| Step::Arrive { which, again }),
         1 => Just(Step::Resubscribed),
+        2 => Just(Step::Parked),
         4 => (1..6_usize).prop_map(|limit| Step::Answer { limit }),
         4 => prop::bool::weighted(0.1).prop_map(|fails| Step::Receive { fails }),
         2 * losses => (0..5_usize).prop_map(|to| Step::Trim { to }),
@@ -215,6 +234,7 @@ fn standing(position: Position) -> Sequence<()> {
     let mut sequence = Sequence::new();
     assert_eq!(sequence.begin_reading(), Some((None, u64::MAX)));
     assert_eq!(sequence.caught(position, Vec::new()), Caught { lost: false, messages: Vec::new() });
+    sequence.end_reading();
     assert_eq!(sequence.begin_reading(), None);
     sequence
 }
@@ -236,6 +256,7 @@ fn a_message_that_the_stream_does_not_know_is_a_loss() {
     assert!(sequence.begin_reading().is_some());
     assert!(sequence.caught(at("e", 7), Vec::new()).lost);
     assert_eq!(sequence.position(), Some(&at("e", 7)));
+    sequence.end_reading();
     assert_eq!(sequence.begin_reading(), None, "what was heard of another life is forgotten");
 }
 
@@ -249,11 +270,36 @@ fn what_waits_is_bounded_and_the_rest_is_read() {
     assert_eq!(sequence.parked.len(), MAX_PARKED);
     assert!(sequence.begin_reading().is_some());
     let caught = sequence.caught(at("e", 999), vec![(1, ())]);
-    assert_eq!(caught.messages.len(), 1 + MAX_PARKED);
+    assert_eq!(caught.messages.len(), CHUNK.messages, "a part at a time");
+    let mut taken = caught.messages.len();
+    while sequence.is_behind() && sequence.begin_reading().is_none() {
+        let chunk = sequence.take_parked();
+        if chunk.is_empty() {
+            sequence.end_reading();
+            break;
+        }
+        assert!(chunk.len() <= CHUNK.messages);
+        taken += chunk.len();
+    }
+    assert_eq!(taken, 1 + MAX_PARKED);
     assert_eq!(sequence.begin_reading(), Some((Some(Epoch::from("e")), 257)));
     let mut sequence = standing(at("e", 0));
     sequence.park(2, MAX_PARKED_BYTES + 1, ());
     assert!(sequence.parked.is_empty());
+}
+
+#[test]
+fn large_messages_that_wait_come_a_few_at_a_time() {
+    let mut sequence = standing(at("e", 0));
+    for offset in 2..=9 {
+        assert_eq!(sequence.heard("e", offset), Verdict::Early);
+        sequence.park(offset, CHUNK.bytes / 2, ());
+    }
+    assert_eq!(sequence.heard("e", 1), Verdict::Next);
+    for chunk in [2, 2, 2, 2, 0] {
+        assert_eq!(sequence.take_parked().len(), chunk);
+    }
+    assert!(!sequence.is_behind());
 }
 
 #[test]

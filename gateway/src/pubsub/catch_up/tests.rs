@@ -17,7 +17,8 @@ use super::*;
 use crate::history::{Epoch, Reading, StoreUnavailable};
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
-use crate::wire::Payload;
+use crate::outbox::{Budget, Outbox, Packet};
+use crate::wire::{Outgoing, Payload, Vsn};
 
 type Answer = Result<Option<Page<Raw>>, StoreUnavailable>;
 
@@ -108,9 +109,13 @@ fn at(offset: u64) -> Position {
 }
 
 fn page(offset: u64, messages: impl IntoIterator<Item = u64>) -> Answer {
+    page_with(offset, messages, &Payload::empty())
+}
+
+fn page_with(offset: u64, messages: impl IntoIterator<Item = u64>, payload: &Payload) -> Answer {
     let raw = |offset: u64| {
         let (topic, event) = ("h:1".into(), format!("e{offset}").into());
-        let broadcast = Broadcast { topic, event, payload: Payload::empty(), exclude: None };
+        let broadcast = Broadcast { topic, event, payload: payload.clone(), exclude: None };
         Raw { offset, bytes: envelope::encode(&NodeId::from("node"), 100 + offset, &broadcast).into() }
     };
     Ok(Some(Page { position: at(offset), first: Some(1), messages: messages.into_iter().map(raw).collect() }))
@@ -118,8 +123,12 @@ fn page(offset: u64, messages: impl IntoIterator<Item = u64>) -> Answer {
 
 impl Fixture {
     fn hear(&self, offset: u64) -> Taken {
+        self.hear_with(offset, Payload::empty())
+    }
+
+    fn hear_with(&self, offset: u64, payload: Payload) -> Taken {
         let stamp = Some(Stamp { node: NodeId::from("node"), sequence: 100 + offset });
-        let (payload, kept) = (Payload::empty(), Some(Kept { epoch: "epoch", offset }));
+        let kept = Some(Kept { epoch: "epoch", offset });
         let event = format!("e{offset}").into();
         self.topics.received(&Inbound { topic: "h:1", event, payload, exclude: None, stamp, kept })
     }
@@ -176,6 +185,70 @@ async fn nothing_waits_for_a_slow_store_but_what_is_behind_the_gap() {
     assert_eq!(*fixture.notes.0.lock(), [102, 103, 104], "they are not awaited any more");
     assert_eq!((fixture.hear(2), fixture.hear(5)), (Taken::Done, Taken::Done));
     assert_eq!(offsets(&collector), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_gap_costs_no_client_its_queue() {
+    const COUNT: u64 = 640;
+    let fixture = fixture();
+    let (hold, collector) = fixture.listener().await;
+    let outbox = Arc::new(Outbox::new(1 << 20, Budget::new(usize::MAX)));
+    let delivery = Delivery::Fastlane { encoding: Vsn::V2.into(), outbox: outbox.clone(), lost: None };
+    hold.entry().state.lock().subscribers.insert(Subscriber { id: SubscriberId(2), delivery });
+    // Four megabytes are missing, and behind them waits as much as may.
+    let large = Payload::Json(format!(r#"{{"a":"{}"}}"#, "a".repeat(8 * 1024)).into());
+    for offset in COUNT - 127..=COUNT {
+        assert_eq!(fixture.hear_with(offset, large.clone()), Taken::Waits);
+    }
+    let store = fixture.store.clone();
+    fixture.tasks.spawn_until_stop(async move {
+        loop {
+            let answer = |read: &Read| {
+                assert!(read.limit.messages <= 32 && read.limit.bytes <= 128 * 1024, "{read:?}");
+                page_with(COUNT, read.after + 1..=COUNT.min(read.after + 16), &large)
+            };
+            store.answer(answer).await;
+        }
+    });
+    let (mut written, mut most) = (0, 0);
+    for _ in 0..200 {
+        // Its network is not the fastest.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let queued = outbox.queued_bytes();
+        most = most.max(queued);
+        written += outbox.take(0).expect("its queue never overflows").packets.len();
+        outbox.take(queued).unwrap();
+    }
+    fixture.tasks.stop();
+    assert_eq!(u64::try_from(written), Ok(COUNT));
+    assert_eq!(offsets(&collector), (1..=COUNT).collect::<Vec<_>>());
+    assert!(most <= 640 * 1024, "{most}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_slow_client_does_not_hold_up_the_others() {
+    let fixture = fixture();
+    let (hold, collector) = fixture.listener().await;
+    let outbox = Arc::new(Outbox::new(1000, Budget::new(usize::MAX)));
+    let message = Outgoing::Broadcast { topic: "h:1", event: "e", payload: &Payload::empty(), offset: None };
+    while outbox.queued_bytes() <= 250 {
+        outbox.push(Packet::encode(Vsn::V2, message).unwrap()).unwrap();
+    }
+    for id in 2..2 + CROWD as u64 {
+        let delivery = Delivery::Receiver(Arc::new(Collector::default()));
+        hold.entry().state.lock().subscribers.insert(Subscriber { id: SubscriberId(id), delivery });
+    }
+    let delivery = Delivery::Fastlane { encoding: Vsn::V2.into(), outbox, lost: None };
+    hold.entry().state.lock().subscribers.insert(Subscriber { id: SubscriberId(100), delivery });
+    assert!(!hold.entry().is_crowded());
+    fixture.hear(5);
+    fixture.store.answer(|read| page(5, read.after + 1..=2)).await;
+    fixture.hear(6);
+    assert_eq!(offsets(&collector), [1, 2]);
+    tokio::time::sleep(2 * PAUSE).await;
+    fixture.store.answer(|read| page(6, read.after + 1..=4)).await;
+    assert_eq!(offsets(&collector), [1, 2, 3, 4, 5, 6]);
+    assert!(fixture.store.0.lock().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
