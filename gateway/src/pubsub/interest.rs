@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use super::entry::Entry;
 use super::error::Unavailable;
 use super::fanout;
-use super::message::{Subscriber, SubscriberId};
+use super::message::{Delivery, Subscriber, SubscriberId};
 use super::topics::Hold;
 use crate::history::{Limit, Page, Position, Read};
 
@@ -74,7 +74,7 @@ impl Interest {
     /// that this pod's subscribers have had since then are handed to it after `before`, if they are still at hand.
     ///
     /// # Errors
-    /// When they are not, or the epoch has changed, or the subscribers are not that far: everything comes back, `before`
+    /// When they are not, or are more than its queue should get at once, or the epoch has changed, or the subscribers are not that far: everything comes back, `before`
     /// has not run, and the caller reads the next page.
     pub fn attach_at(
         self,
@@ -84,7 +84,8 @@ impl Interest {
     ) -> Result<Subscription, (Self, Subscriber)> {
         let entry: Arc<_> = self.hold.entry().clone();
         let mut state = entry.state.lock();
-        let Some(missed) = state.track.as_ref().and_then(|track| track.missed_since(at)) else {
+        let Some(missed) = state.track.as_ref().and_then(|track| track.missed_since(at, share(&subscriber.delivery)))
+        else {
             drop(state);
             return Err((self, subscriber));
         };
@@ -103,6 +104,14 @@ impl Interest {
 
     fn into_subscription(self, id: SubscriberId, key: usize) -> Subscription {
         Subscription { hold: self.hold, id, key }
+    }
+}
+
+/// How many bytes one may get at once: a quarter of its queue, which holds another quarter at most when it is attached.
+fn share(delivery: &Delivery) -> usize {
+    match delivery {
+        Delivery::Fastlane { outbox, .. } | Delivery::Intercepted { outbox, .. } => outbox.largest_charge() / 2,
+        Delivery::Receiver(_) => usize::MAX,
     }
 }
 

@@ -19,6 +19,9 @@ const MAX_TAIL: usize = 128;
 /// How many bytes of them.
 const MAX_TAIL_BYTES: usize = 1024 * 1024;
 
+/// What a message counts beside its payload: its names, and what a frame costs a queue.
+const OVERHEAD: usize = 512;
+
 /// A topic with history.
 pub(super) struct Track {
     pub(super) retention: Retention,
@@ -65,6 +68,11 @@ impl Message {
         Self(Some(Content { event, payload, exclude: message.exclude, stamp: message.stamp.clone() }))
     }
 
+    /// As [`size`].
+    fn size(&self) -> usize {
+        self.0.as_ref().map_or(0, |content| content.payload.bytes().len() + OVERHEAD)
+    }
+
     /// Which publication it is.
     pub(super) fn stamp(&self) -> Option<&Stamp> {
         self.0.as_ref()?.stamp.as_ref()
@@ -86,7 +94,7 @@ impl Message {
 
 /// What a message counts against limits, in bytes.
 pub(super) fn size(message: &Inbound<'_>) -> usize {
-    message.payload.bytes().len() + 512
+    message.payload.bytes().len() + OVERHEAD
 }
 
 impl Track {
@@ -121,7 +129,7 @@ impl Track {
             self.tail.push_back((offset, Message::copy(message)));
             while self.tail.len() > MAX_TAIL || self.tail_bytes > MAX_TAIL_BYTES {
                 let Some((_, dropped)) = self.tail.pop_front() else { break };
-                self.tail_bytes -= dropped.0.map_or(0, |content| content.payload.bytes().len() + 512);
+                self.tail_bytes -= dropped.size();
             }
         }
         fanout::deliver(subscribers, topic, message)
@@ -141,11 +149,16 @@ impl Track {
         (delivered, parked)
     }
 
-    /// The messages between a position and where the subscribers are, if all of them are at hand.
-    pub(super) fn missed_since(&self, at: &Position) -> Option<impl Iterator<Item = (u64, &Message)>> {
+    /// The messages between a position and where the subscribers are, if all of them are at hand and have no more than so
+    /// many bytes. A single one may have more: any queue takes it.
+    pub(super) fn missed_since(&self, at: &Position, most: usize) -> Option<impl Iterator<Item = (u64, &Message)>> {
         let delivered = self.sequence.position().filter(|delivered| delivered.epoch == at.epoch)?;
         let count = usize::try_from(delivered.offset.checked_sub(at.offset)?).ok()?;
         let skipped = self.tail.len().checked_sub(count)?;
+        let bytes: usize = self.tail.iter().skip(skipped).map(|(_, message)| message.size()).sum();
+        if count > 1 && bytes > most {
+            return None;
+        }
         // Numbers rise by one; a loss empties the tail.
         Some(self.tail.iter().skip(skipped).map(|(offset, message)| (*offset, message)))
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::history::{Epoch, Limit, Position};
+use crate::outbox::{Budget, Outbox};
 use crate::pubsub::error::{HistoryError, PublishError};
 use crate::pubsub::idempotency::{Acceptance, IdempotencyKey};
 use crate::pubsub::interest::{Interest, Subscription};
@@ -18,7 +19,7 @@ macro_rules! suite {
         crate::pubsub::backend::kept_contract::suite!($pod;
             broadcasts_are_numbered, other_topics_have_no_history, binary_is_refused, a_page_goes_on_where_it_ended,
             a_known_key_appends_nothing, who_comes_back_gets_each_message_once, who_comes_back_while_much_is_said,
-            few_messages_are_at_hand, only_the_exact_position_will_do, an_excluded_one_hears_nothing_of_it,
+            few_messages_are_at_hand, much_is_not_handed_over_at_once, only_the_exact_position_will_do, an_excluded_one_hears_nothing_of_it,
             the_position_outlives_the_pod_s_interest);
     };
     ($pod:expr; $($rule:ident),*) => {
@@ -173,6 +174,28 @@ pub(in crate::pubsub) async fn few_messages_are_at_hand(pod: &mut Pod) {
     assert_eq!((before, collector.offsets()), (Some(0), numbered(1..=5)));
     publish(pod, "h:1", 6..=6).await;
     assert_eq!(collector.offsets(), numbered(1..=6));
+}
+
+pub(in crate::pubsub) async fn much_is_not_handed_over_at_once(pod: &mut Pod) {
+    let (_stays, _subscription) = listen(pod, "h:1").await;
+    let mut interest = soon(pod.pubsub.interest("h:1")).await.unwrap();
+    let mut at = interest.position().unwrap();
+    let large = format!(r#"{{"a":"{}"}}"#, "a".repeat(60_000));
+    for _ in 0..8 {
+        soon(pod.pubsub.broadcast(broadcast("h:1", "e", &large))).await.unwrap();
+    }
+    let outbox = Arc::new(Outbox::new(1 << 20, Budget::new(usize::MAX)));
+    let delivery = Delivery::Fastlane { encoding: Vsn::V2.into(), outbox: outbox.clone(), lost: None };
+    let mut subscriber = Subscriber { id: pod.pubsub.next_subscriber_id(), delivery };
+    for offset in 0..4 {
+        at.offset = offset;
+        let refused = interest.attach_at(&at, subscriber, || unreachable!("half of its queue would be full"));
+        (interest, subscriber) = refused.expect_err("it has to be paced");
+    }
+    at.offset = 4;
+    let _subscription = interest.attach_at(&at, subscriber, || {}).expect("the rest is little");
+    assert!(outbox.queued_bytes() <= 1 << 18);
+    assert_eq!(outbox.take(0).unwrap().packets.len(), 4);
 }
 
 pub(in crate::pubsub) async fn only_the_exact_position_will_do(pod: &mut Pod) {
