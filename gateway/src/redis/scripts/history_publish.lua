@@ -6,12 +6,13 @@
 -- ARGV    1 PUBLISH or SPUBLISH, 2 the envelope, 3 a new epoch, 4 how many messages are kept, 5 and how long after the last
 --         one (ms), 6 life of KEYS[1] (ms), 7 how long the idempotency key is remembered (ms)
 -- Returns 1 when it was published, 0 when the idempotency key is known.
-if KEYS[4] and not redis.call('SET', KEYS[4], '1', 'NX', 'PX', ARGV[7]) then return 0 end
 local head = redis.call('HMGET', KEYS[1], 'e', 'o', 'r')
 local primary = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or ''
 primary = string.sub(primary, 1, 12)
 local epoch, last = head[1], tonumber(head[2] or '0')
--- The first write: a server that is out of memory refuses it, and then nothing has been done.
+-- The first write comes behind all that may fail: a server that is out of memory refuses it, and then nothing has been
+-- done. So a key is never remembered of a message that was not sent.
+if KEYS[4] and not redis.call('SET', KEYS[4], '1', 'NX', 'PX', ARGV[7]) then return 0 end
 if epoch and head[3] == primary then
   redis.call('HSET', KEYS[1], 'o', string.format('%.0f', last + 1))
 else

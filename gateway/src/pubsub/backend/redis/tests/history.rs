@@ -244,6 +244,18 @@ async fn what_redis_does_not_let_pass_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn a_key_is_not_remembered_when_the_history_cannot_be_written() {
+    let fixture = fixture().await;
+    let send = || soon(fixture.pubsub.broadcast_keyed(broadcast("h:1", "e", "{}"), IdempotencyKey::new("1")));
+    fixture.server.command(&["SET", "test:{h:1}:e", "of somebody else"]);
+    send().await.unwrap_err();
+    fixture.server.command(&["DEL", "test:{h:1}:e"]);
+    assert_eq!(send().await, Ok(Acceptance::New), "it may be tried again");
+    assert_eq!(send().await, Ok(Acceptance::Duplicate));
+    assert_eq!(fixture.page("h:1").await.position.offset, 1);
+}
+
+#[tokio::test]
 async fn a_full_redis_refuses_and_stays_whole() {
     let fixture = fixture().await;
     let (collector, _subscription) = listen(&fixture, "h:1").await;
