@@ -9,13 +9,13 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::page::{Page, Raw};
-use super::position::{Epoch, Position, Retention};
+use super::position::{EMPTY_LIFE, Epoch, Position, Retention};
 use super::store::{Read, Reading, Store};
 
 /// How many locks the streams are spread over.
 const SHARDS: usize = 16;
 
-/// After how many messages of a shard it is looked through for streams that have expired.
+/// After how many messages and renewals of a shard it is looked through for streams that have expired.
 const SWEEP: usize = 256;
 
 /// The streams of one pod alone. Every reading is ready at once.
@@ -32,7 +32,7 @@ struct Inner {
 #[derive(Default)]
 struct Shard {
     streams: HashMap<Arc<str>, Stream>,
-    appended: usize,
+    used: usize,
 }
 
 struct Stream {
@@ -82,16 +82,9 @@ impl Appending<'_> {
     /// Appends a message. Where the stream is then.
     pub fn append(&mut self, topic: &Arc<str>, retention: Retention, message: Bytes) -> Position {
         let now = Instant::now();
-        self.shard.appended += 1;
-        if self.shard.appended.is_multiple_of(SWEEP) {
-            let hosted = self.hosted.lock();
-            self.shard.streams.retain(|topic, stream| {
-                stream.expire(now);
-                now < stream.forgotten || hosted.contains(topic)
-            });
-        }
-        let stream = self.shard.stream(topic, retention, self.hosted, now);
+        let stream = self.shard.stream(topic, self.hosted, now);
         stream.position.offset += 1;
+        stream.forgotten = now + retention.life();
         stream.messages.push_back(message);
         let size = usize::try_from(retention.size()).unwrap_or(usize::MAX);
         while stream.messages.len() > size {
@@ -112,7 +105,11 @@ impl Inner {
         let now = Instant::now();
         let mut shard = self.shard(topic).lock();
         let stream = match read.renew {
-            Some(retention) => shard.stream(topic, retention, &self.hosted, now),
+            Some(retention) => {
+                let stream = shard.stream(topic, &self.hosted, now);
+                stream.forgotten = now + if stream.position.offset == 0 { EMPTY_LIFE } else { retention.life() };
+                stream
+            }
             None => shard.streams.get_mut(topic)?,
         };
         stream.expire(now);
@@ -121,20 +118,21 @@ impl Inner {
 }
 
 impl Shard {
-    /// The stream of a topic, which begins if there is none, and is remembered for longer.
-    fn stream(
-        &mut self,
-        topic: &Arc<str>,
-        retention: Retention,
-        hosted: &Mutex<HashSet<Arc<str>>>,
-        now: Instant,
-    ) -> &mut Stream {
+    /// The stream of a topic, which begins if there is none.
+    fn stream(&mut self, topic: &Arc<str>, hosted: &Mutex<HashSet<Arc<str>>>, now: Instant) -> &mut Stream {
+        self.used += 1;
+        if self.used.is_multiple_of(SWEEP) {
+            let hosted = hosted.lock();
+            self.streams.retain(|topic, stream| {
+                stream.expire(now);
+                now < stream.forgotten || hosted.contains(topic)
+            });
+        }
         if self.streams.get(topic).is_some_and(|stream| stream.forgotten <= now) && !hosted.lock().contains(topic) {
             self.streams.remove(topic);
         }
         let stream = self.streams.entry(topic.clone()).or_insert_with(|| Stream::begin(now));
         stream.expire(now);
-        stream.forgotten = now + retention.life();
         stream
     }
 }
@@ -239,5 +237,29 @@ mod tests {
             append(&(number % 1000).to_string());
         }
         assert_eq!(position(&memory, "hosted"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn topics_that_were_merely_looked_at_are_forgotten_soon() {
+        let (memory, retention) = (Memory::new(), Retention::new(10, Duration::from_secs(24 * 3600)));
+        let limit = Limit { messages: 1, bytes: 1 };
+        let join = |topic: &str| {
+            let renew = Read { after: u64::MAX, epoch: None, limit, renew: Some(retention) };
+            memory.0.page(&topic.into(), &renew).unwrap().position
+        };
+        let count = || memory.0.shards.iter().map(|shard| shard.lock().streams.len()).sum::<usize>();
+        memory.host(&"hosted".into());
+        let (hosted, spoken) = (join("hosted"), join("spoken"));
+        memory.appending("spoken").append(&"spoken".into(), retention, Bytes::new());
+        for number in 0..SHARDS * SWEEP * 2 {
+            join(&format!("invented {number}"));
+        }
+        tokio::time::advance(EMPTY_LIFE).await;
+        for number in 0..SHARDS * SWEEP * 4 {
+            join(&(number % 1000).to_string());
+        }
+        assert_eq!(count(), 1002, "joins sweep, too");
+        assert_eq!(join("hosted"), hosted);
+        assert_eq!(join("spoken"), Position { offset: 1, ..spoken });
     }
 }

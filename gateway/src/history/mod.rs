@@ -19,7 +19,7 @@ mod store;
 
 pub use memory::Memory;
 pub use page::{Limit, Page, Raw, Stored};
-pub use position::{Epoch, Policy, Position, RENEWAL, Retention};
+pub use position::{EMPTY_RENEWAL, Epoch, Policy, Position, RENEWAL, Retention};
 pub use redis::Redis;
 pub use sequence::{CHUNK, Caught, Sequence, Verdict};
 pub use store::{Read, Reading, Store, StoreUnavailable};

@@ -12,6 +12,13 @@ const MIN_LIFE: Duration = Duration::from_secs(3600);
 /// How often a pod that hosts a topic has its position remembered for longer: four times in the shortest life.
 pub const RENEWAL: Duration = Duration::from_secs(900);
 
+/// How long the epoch of a topic is remembered on which nothing was published yet: who merely joins invented topics must
+/// not fill the memory of Redis for hours.
+pub(super) const EMPTY_LIFE: Duration = Duration::from_secs(600);
+
+/// How often a pod that hosts such a topic has it remembered for longer.
+pub const EMPTY_RENEWAL: Duration = Duration::from_secs(225);
+
 /// Names one life of a topic's stream: another epoch means that messages may have been lost in between. Random and
 /// opaque; equal or not is all that it tells.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,7 +88,7 @@ impl Retention {
         self.ttl
     }
 
-    /// How long the epoch and the last offset are remembered after their last use: longer than the messages, so that a
+    /// How long the epoch and the last offset are remembered after their last use, once there is a message: longer than the messages, so that a
     /// client of a quiet topic can be told that it has missed nothing.
     pub fn life(&self) -> Duration {
         (2 * self.ttl).max(MIN_LIFE)
@@ -103,6 +110,7 @@ mod tests {
         assert_eq!((least.size(), least.ttl()), (1, Duration::from_millis(1)));
         assert!(least.life() > 2 * RENEWAL, "a pod that misses one renewal loses nothing");
         assert!(most.life() > most.ttl());
+        assert!(EMPTY_LIFE > 2 * EMPTY_RENEWAL);
     }
 
     #[test]

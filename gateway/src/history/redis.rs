@@ -7,7 +7,7 @@ use fred::types::Value;
 use tokio::sync::Semaphore;
 
 use super::page::{Limit, Page, Raw};
-use super::position::{Epoch, Position, Retention};
+use super::position::{EMPTY_LIFE, Epoch, Position, Retention};
 use super::store::{Read, Reading, Store, StoreUnavailable};
 use crate::redis::{Keys, Script, Settings};
 
@@ -46,6 +46,7 @@ impl Inner {
             count(bytes).into(),
             fresh.as_ref().map_or("", Epoch::as_str).into(),
             life.into(),
+            count(EMPTY_LIFE.as_millis()).into(),
         ];
         let keys = vec![self.keys.history_position(topic), self.keys.history(topic)];
         let reply = self.read.run(&self.client, keys, arguments).await.map_err(|error| {

@@ -11,15 +11,17 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use parking_lot::MutexGuard;
+use tokio::time::Instant;
 
 use super::backend::{Inbound, Kept, Taken};
 use super::entry::{Entry, State};
 use super::envelope;
+use super::histories::Histories;
 use super::message::Delivery;
 use super::metrics::{Dropped, Gap};
 use super::topics::Topics;
 use super::track::{Message, size};
-use crate::history::{CHUNK, Page, Position, RENEWAL, Raw, Read, Retention, Store, Verdict};
+use crate::history::{CHUNK, EMPTY_RENEWAL, Page, Position, RENEWAL, Raw, Read, Retention, Store, Verdict};
 
 /// How long is waited between two chunks at least.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -91,6 +93,18 @@ impl Topics {
     pub(super) fn catch_up(&self, entry: &Arc<Entry>) {
         let Some(histories) = &self.histories else { return };
         let Some(read) = entry.begin_reading() else { return };
+        self.read_by_task(histories, entry, read);
+    }
+
+    /// As [`Topics::catch_up`], for whoever has just read.
+    fn catch_up_again(&self, entry: &Arc<Entry>) {
+        let Some(histories) = &self.histories else { return };
+        if let Some(read) = entry.read_again() {
+            self.read_by_task(histories, entry, read);
+        }
+    }
+
+    fn read_by_task(&self, histories: &Histories, entry: &Arc<Entry>, read: Read) {
         let work = read_on(self.this.clone(), histories.store.clone(), entry.clone(), read);
         match &histories.tasks {
             Some(tasks) => tasks.spawn_until_stop(work),
@@ -158,22 +172,38 @@ impl Topics {
         }
     }
 
-    /// Has the positions of all hosted topics remembered for longer, again and again.
+    /// Has the positions of all hosted topics remembered for longer, again and again: those without a message more often.
     pub(super) async fn renew(topics: Weak<Self>) {
+        let mut renewed = Instant::now();
         loop {
-            tokio::time::sleep(RENEWAL).await;
+            tokio::time::sleep(EMPTY_RENEWAL).await;
+            let all = renewed.elapsed() >= RENEWAL;
+            if all {
+                renewed = Instant::now();
+            }
             let Some(tracked) = topics.upgrade().map(|topics| topics.tracked()) else { return };
             for entry in tracked {
-                let Some(topics) = topics.upgrade() else { return };
-                let Some(histories) = &topics.histories else { return };
-                entry.doubt();
-                if let Some(read) = entry.begin_reading() {
-                    let work = read_on(topics.this.clone(), histories.store.clone(), entry, read);
-                    drop(topics);
-                    work.await;
+                if all || entry.is_empty() {
+                    renew_one(&topics, entry).await;
                 }
             }
         }
+    }
+}
+
+/// Asks once. A topic that cannot be read must not keep the others waiting: a task of its own goes on with it.
+async fn renew_one(topics: &Weak<Topics>, entry: Arc<Entry>) {
+    let Some(store) = topics.upgrade().and_then(|topics| Some(topics.histories.as_ref()?.store.clone())) else {
+        return;
+    };
+    entry.doubt();
+    let Some(read) = entry.begin_reading() else { return };
+    match store.read(entry.topic(), read).await {
+        Ok(Some(page)) => hand_out(topics, &entry, page).await,
+        _ => drop(entry.reading_failed()),
+    }
+    if let Some(topics) = topics.upgrade() {
+        topics.catch_up_again(&entry);
     }
 }
 
@@ -225,6 +255,11 @@ impl Entry {
             track.sequence.failed();
         }
         !state.is_gone()
+    }
+
+    /// Whether nothing was published yet, as far as is known here.
+    fn is_empty(&self) -> bool {
+        self.position().is_none_or(|position| position.offset == 0)
     }
 
     fn doubt(&self) {

@@ -277,7 +277,7 @@ async fn the_positions_of_hosted_topics_are_renewed() {
     let fixture = fixture();
     let (_hold, collector) = fixture.listener().await;
     fixture.tasks.spawn_until_stop(Topics::renew(Arc::downgrade(&fixture.topics)));
-    tokio::time::sleep(RENEWAL - Duration::from_secs(1)).await;
+    tokio::time::sleep(EMPTY_RENEWAL - Duration::from_secs(1)).await;
     assert!(fixture.store.0.lock().is_empty());
     let renewal = |read: &Read| {
         assert_eq!((read.renew, read.after), (policy()("h:1"), 0));
@@ -285,5 +285,24 @@ async fn the_positions_of_hosted_topics_are_renewed() {
     };
     fixture.store.answer(renewal).await;
     assert_eq!(offsets(&collector), [1], "and whatever was missed is found");
+    tokio::time::sleep(2 * EMPTY_RENEWAL).await;
+    assert!(fixture.store.0.lock().is_empty(), "what has a message is remembered for longer");
+    let started = Instant::now();
+    fixture.store.answer(|_| page(1, [])).await;
+    assert!(started.elapsed() <= EMPTY_RENEWAL + Duration::from_secs(1), "{:?}", started.elapsed());
+    fixture.tasks.stop();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_cannot_be_read_does_not_keep_others_from_renewal() {
+    let fixture = fixture();
+    let (_hold, _collector) = fixture.listener().await;
+    let (_other, waiting) = fixture.topics.declare("h:2");
+    fixture.store.answer(|_| page(0, [])).await;
+    waiting.unwrap().await.unwrap().unwrap();
+    fixture.tasks.spawn_until_stop(Topics::renew(Arc::downgrade(&fixture.topics)));
+    fixture.store.answer(|_| Err(StoreUnavailable)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(fixture.store.0.lock().len(), 2, "the one is asked for again by its own task, and the other is renewed");
     fixture.tasks.stop();
 }

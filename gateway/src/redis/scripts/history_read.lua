@@ -3,7 +3,8 @@
 -- KEYS[1] where the stream is, KEYS[2] the stream
 -- ARGV    1 the epoch of the position to read behind, or "" for whichever there is; of another one, all is read from the
 --         start, 2 the number of the message to read behind, 3 most messages, 4 most bytes, unless the first has more,
---         5 a new epoch if one is to begin where there is none, else "", 6 life of KEYS[1] (ms)
+--         5 a new epoch if one is to begin where there is none, else "", 6 life of KEYS[1] (ms), 7 the same while it has
+--         no message yet
 -- Returns {epoch, number of the last message, number of the oldest message or "", number, message, number...}, or {}.
 local head = redis.call('HMGET', KEYS[1], 'e', 'o', 'r')
 local primary = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or ''
@@ -15,7 +16,7 @@ if not epoch or head[3] ~= primary then
   redis.call('HSET', KEYS[1], 'e', epoch, 'o', last, 'r', primary)
   redis.call('DEL', KEYS[2])
 end
-if ARGV[5] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[6]) end
+if ARGV[5] ~= '' then redis.call('PEXPIRE', KEYS[1], last == '0' and ARGV[7] or ARGV[6]) end
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
 local page = { epoch, last, oldest and string.match(oldest[1], '^%d+') or '' }
 local after, most, room = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -227,6 +227,19 @@ async fn what_redis_keeps_is_bounded() {
 }
 
 #[tokio::test]
+async fn who_merely_joins_costs_redis_little_for_long() {
+    let fixture = fixture().await;
+    let (_stays, _subscription) = listen(&fixture, "h:1").await;
+    let life =
+        || fixture.server.command(&["PTTL", "test:{h:1}:e"]).trim_start_matches(':').trim().parse::<u64>().unwrap();
+    assert!((500_000..=600_000).contains(&life()));
+    fixture.publish("h:1", "a").await;
+    assert!((3_500_000..=3_600_000).contains(&life()));
+    let (_another, _subscription) = listen(&fixture, "h:1").await;
+    assert!((3_500_000..=3_600_000).contains(&life()));
+}
+
+#[tokio::test]
 async fn what_redis_does_not_let_pass_leaves_no_trace() {
     let fixture = fixture().await;
     let send = || {
