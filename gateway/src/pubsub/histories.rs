@@ -13,7 +13,7 @@ use crate::history::{Page, Policy, Raw, Read, Store, Stored};
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
 
-/// How often losses are complained about.
+/// How often each kind of complaint is made.
 const COMPLAINTS: Duration = Duration::from_secs(10);
 
 /// What is needed to know the histories of topics.
@@ -25,20 +25,44 @@ pub(super) struct Histories {
     /// Absent when the store answers at once.
     pub(super) tasks: Option<Tasks>,
     /// When it was last complained about a loss.
-    complained: Mutex<Option<Instant>>,
+    lost: Complaint,
+    /// And about a message that is in no history.
+    unkept: Complaint,
+}
+
+/// When something was last complained about.
+#[derive(Default)]
+struct Complaint(Mutex<Option<Instant>>);
+
+impl Complaint {
+    /// Whether to do so now.
+    fn is_due(&self) -> bool {
+        let mut last = self.0.lock();
+        let due = last.is_none_or(|last| last.elapsed() >= COMPLAINTS);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
+    }
 }
 
 impl Histories {
     pub(super) fn new(policy: Policy, store: Arc<dyn Store>, node: NodeId, tasks: Option<Tasks>) -> Self {
-        Self { policy, store, node, tasks, complained: Mutex::default() }
+        Self { policy, store, node, tasks, lost: Complaint::default(), unkept: Complaint::default() }
     }
 
     /// Complains about a loss, unless it was just done: a flush ends the epochs of all topics.
     pub(super) fn complain(&self, topic: &str) {
-        let mut complained = self.complained.lock();
-        if complained.is_none_or(|last| last.elapsed() >= COMPLAINTS) {
-            *complained = Some(Instant::now());
+        if self.lost.is_due() {
             tracing::warn!(topic, "messages of a topic with history were missed and cannot be had any more");
+        }
+    }
+
+    /// Complains about a message that was delivered and is in no history, unless it was just done.
+    pub(super) fn complain_unkept(&self, topic: &str, node: &NodeId) {
+        if self.unkept.is_due() {
+            let node = node.as_str();
+            tracing::warn!(topic, node, "a pod that does not know that the topic keeps a history published a message");
         }
     }
 

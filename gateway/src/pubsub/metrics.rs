@@ -35,6 +35,8 @@ pub(super) enum Gap {
     Filled,
     /// They cannot be had any more: subscribers were told.
     Lost,
+    /// It was delivered live, and is in no history: a pod that does not know that the topic keeps one published it.
+    Unkept,
 }
 
 impl Gap {
@@ -42,6 +44,7 @@ impl Gap {
         match self {
             Self::Filled => "filled",
             Self::Lost => "lost",
+            Self::Unkept => "unkept",
         }
     }
 }
@@ -94,7 +97,7 @@ impl Metrics {
             gaps: IntCounterVec::new(
                 Opts::new(
                     "gateway_history_gaps_total",
-                    "Gaps in the live messages of topics with history that this pod noticed, by what became of them",
+                    "Gaps in the messages of topics with history that this pod noticed, by what became of them",
                 ),
                 &["result"],
             )?,
@@ -106,7 +109,7 @@ impl Metrics {
         for reason in [Dropped::Foreign, Dropped::Version, Dropped::Malformed, Dropped::Duplicate, Dropped::Raw] {
             metrics.dropped.with_label_values(&[reason.label()]);
         }
-        for gap in [Gap::Filled, Gap::Lost] {
+        for gap in [Gap::Filled, Gap::Lost, Gap::Unkept] {
             metrics.gaps.with_label_values(&[gap.label()]);
         }
         registry.register(Box::new(metrics.delivered.clone()))?;

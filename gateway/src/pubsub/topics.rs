@@ -19,7 +19,7 @@ use super::error::Unavailable;
 use super::fanout;
 use super::histories::Histories;
 use super::message::{Control, ControlHandler};
-use super::metrics::{Dropped, Metrics};
+use super::metrics::{Dropped, Gap, Metrics};
 use crate::history::Retention;
 use crate::wire::Payload;
 
@@ -295,8 +295,14 @@ impl Sink for Topics {
             return Taken::Done;
         }
         let delivered = fanout::deliver(&state.subscribers, entry.topic(), message);
+        let is_tracked = state.track.is_some();
         drop(state);
         self.metrics.delivered(delivered);
+        if let (true, Some(histories), Some(stamp)) = (is_tracked, &self.histories, &message.stamp) {
+            // Who is away will never learn of it.
+            self.metrics.gap(Gap::Unkept);
+            histories.complain_unkept(message.topic, &stamp.node);
+        }
         Taken::Done
     }
 

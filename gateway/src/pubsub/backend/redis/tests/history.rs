@@ -212,6 +212,7 @@ async fn messages_beside_the_history_are_told_apart() {
     fixture.publish("h:1", "a").await;
     assert_eq!(collector.offsets(), [("unaware".to_owned(), None), ("a".to_owned(), Some(1))]);
     assert!((fixture.metric("gateway_broadcasts_dropped_total") - 1.0).abs() < f64::EPSILON);
+    assert!((fixture.metric("gateway_history_gaps_total") - 1.0).abs() < f64::EPSILON, "who recovers misses it");
 }
 
 #[tokio::test]
