@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::assigns::Assigns;
 use super::endpoint::Endpoint;
 use super::expiry::Expiry;
+use super::ordered::Passing;
 use super::outcome::Info;
 use crate::outbox::Outbox;
-use crate::pubsub::Received;
 use crate::wire::{Encoding, Vsn};
 
 /// How much mail may wait for a channel.
@@ -44,8 +44,8 @@ pub(crate) struct ChannelKey(pub(crate) u32);
 pub(crate) enum Mail {
     /// A message of the application's own.
     Info(Info),
-    /// A broadcast that the channel intercepts.
-    Out(Arc<Received>),
+    /// A broadcast that the channel intercepts, or that waits behind one.
+    Out(Passing),
     /// To be delivered later.
     After(Duration, Info),
     /// There was more than the channel could keep up with.

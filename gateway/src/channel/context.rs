@@ -1,16 +1,14 @@
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{ChannelKey, Client, Mail};
 use super::endpoint::Endpoint;
 use super::handle::{self, ChannelHandle, NoReference, ReplyTo};
+use super::ordered::Handled;
 use super::outcome::Info;
 use super::present::Present;
 use crate::pubsub::Unavailable;
-use crate::pubsub::{
-    Broadcast, Delivery, Lost, Publication, Received, Receiver, Subscriber, SubscriberId, Subscription,
-};
+use crate::pubsub::{Broadcast, Delivery, Publication, Received, Receiver, Subscriber, SubscriberId, Subscription};
 use crate::wire::{EncodeError, Outgoing, Payload, Ref};
 
 /// What a callback may do: the channel's side of its connection.
@@ -26,8 +24,8 @@ pub struct Context {
     pub(super) push_ref: Ref,
     /// The reference of the message that is being handled.
     pub(super) current: Option<Ref>,
-    /// Of the intercepted message that is being handled: what is pushed stands for it.
-    pub(super) offset: Option<NonZeroU64>,
+    /// The intercepted message that is being handled, where the topic keeps a history: what is pushed stands for it.
+    pub(super) handled: Option<Box<Handled>>,
     /// The client already talks to the channel that replaced this one.
     pub(super) muted: bool,
     pub(super) subscriptions: Vec<Subscription>,
@@ -51,7 +49,8 @@ impl Context {
         self.client.endpoint()
     }
 
-    /// Pushes an event to this client only.
+    /// Pushes an event to this client only. From [`super::Channel::handle_out`] of a topic with history, to a client that
+    /// is told offsets, the last push goes out when the callback returns: it carries the offset of the message.
     ///
     /// # Errors
     /// When the version of the connection cannot carry it: version 2 takes objects and bytes, version 1 any JSON.
@@ -59,9 +58,12 @@ impl Context {
         if self.muted {
             return Ok(());
         }
-        let (join_ref, topic, payload, offset) =
-            (&self.push_ref, &self.topic, &payload.into(), self.offset.map(NonZeroU64::get));
-        handle::queue(&self.client, Outgoing::Push { join_ref, topic, event, payload, offset })
+        let (join_ref, topic, payload) = (&self.push_ref, &self.topic, &payload.into());
+        let push = Outgoing::Push { join_ref, topic, event, payload, offset: None };
+        match &self.handled {
+            Some(handled) => handled.push(&self.client, push),
+            None => handle::queue(&self.client, push),
+        }
     }
 
     /// Sends an event to all subscribers of the topic, this client included, on every pod. It is under way before this
@@ -129,41 +131,20 @@ impl Context {
     }
 
     pub(super) fn receiver(&self, mail: fn(Arc<Received>) -> Mail) -> Arc<dyn Receiver> {
-        Arc::new(ChannelReceiver { client: Arc::clone(&self.client), key: self.key, mail, ends_with_loss: false })
-    }
-
-    /// For the channel's own topic, of which its client wants to miss nothing.
-    pub(super) fn strict_receiver(&self) -> Arc<ChannelReceiver> {
-        let (client, key) = (Arc::clone(&self.client), self.key);
-        Arc::new(ChannelReceiver { client, key, mail: Mail::Out, ends_with_loss: true })
+        Arc::new(ChannelReceiver { client: Arc::clone(&self.client), key: self.key, mail })
     }
 }
 
 /// Puts the broadcasts of a topic into the mail of a channel.
-pub(super) struct ChannelReceiver {
+struct ChannelReceiver {
     client: Arc<Client>,
     key: ChannelKey,
     mail: fn(Arc<Received>) -> Mail,
-    /// Whether the channel ends when messages were lost.
-    ends_with_loss: bool,
 }
 
 impl Receiver for ChannelReceiver {
     fn receive(&self, message: &Arc<Received>) {
         self.client.send(self.key, (self.mail)(Arc::clone(message)));
-    }
-
-    fn lost(&self) -> bool {
-        if self.ends_with_loss {
-            self.client.send(self.key, Mail::Lost);
-        }
-        !self.ends_with_loss
-    }
-}
-
-impl Lost for ChannelReceiver {
-    fn lost(&self) {
-        self.client.send(self.key, Mail::Lost);
     }
 }
 

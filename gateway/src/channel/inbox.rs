@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 use tokio::time::Instant;
 
 use super::instance::Call;
+use super::ordered::Passing;
 use super::outcome::Ended;
 use crate::wire::{Payload, Ref};
 
@@ -12,7 +13,11 @@ pub(super) const MAX_MESSAGES: usize = 64;
 /// What a channel has to do next.
 pub(super) enum Queued {
     Call(Call, Option<Ref>),
-    Leave { reference: Ref },
+    /// A broadcast of the topic.
+    Out(Passing),
+    Leave {
+        reference: Ref,
+    },
     Stop,
 }
 
@@ -42,6 +47,10 @@ impl Inbox {
         self.queue.push_back(Queued::Call(call, None));
     }
 
+    pub(super) fn push_out(&mut self, passing: Passing) {
+        self.queue.push_back(Queued::Out(passing));
+    }
+
     /// Something that comes before all that waits.
     pub(super) fn push_first(&mut self, queued: Queued) {
         self.queue.push_front(queued);
@@ -65,7 +74,7 @@ impl Inbox {
                 self.bytes -= payload.bytes().len();
             }
             Queued::Leave { .. } => self.messages -= 1,
-            Queued::Call(..) | Queued::Stop => {}
+            Queued::Call(..) | Queued::Out(_) | Queued::Stop => {}
         }
         if self.queue.is_empty() {
             // An idle channel owns no queue.

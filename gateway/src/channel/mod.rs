@@ -20,6 +20,7 @@ mod history;
 mod inbox;
 mod instance;
 mod metrics;
+mod ordered;
 mod outcome;
 mod presence;
 mod present;

@@ -61,7 +61,7 @@ impl Channels {
         let client = Arc::clone(&self.env.client);
         let subscriber = client.endpoint().pubsub().next_subscriber_id();
         let subscriptions = Vec::new();
-        let (current, offset, muted, present) = (None, None, false, None);
+        let (current, handled, muted, present) = (None, None, false, None);
         let cx = Context {
             client,
             key,
@@ -70,7 +70,7 @@ impl Channels {
             join_ref,
             push_ref,
             current,
-            offset,
+            handled,
             muted,
             subscriptions,
             present,

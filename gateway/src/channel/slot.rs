@@ -5,10 +5,10 @@
 //! what is under way and then `terminate`, until its grace is over.
 
 mod frames;
+mod outcomes;
 mod subscribed;
 
 use std::future::Future;
-use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +21,8 @@ use super::context::Context;
 use super::env::{Env, Event};
 use super::inbox::{Inbox, MAX_MESSAGES, Queued};
 use super::instance::{Call, Finished, Instance, Running, Step, poll_caught};
-use super::outcome::{ChannelError, Ended, HandlerResult, JoinError, JoinResult, Outcome, Reply};
+use super::ordered::Handled;
+use super::outcome::{Ended, HandlerResult, JoinError, JoinResult, Reply};
 use super::recovery::Replay;
 use super::replies::{PendingJoin, Replies};
 use super::router::Route;
@@ -107,7 +108,7 @@ impl Slot {
                 return self.timers.push(delay, info);
             }
             Mail::Info(info) if self.inbox.len() < MAX_WAITING => Call::Info(info),
-            Mail::Out(received) if self.inbox.len() < MAX_WAITING => Call::Out(received),
+            Mail::Out(passing) if self.inbox.len() < MAX_WAITING => return self.inbox.push_out(passing),
             Mail::After(..) | Mail::Info(_) | Mail::Out(_) | Mail::Overflow => return self.overflowed(env),
             Mail::Lost => return self.lost(env),
         };
@@ -206,11 +207,12 @@ impl Slot {
     }
 
     /// What to do next, if it may be done now: a leave or a stop waits for the replies before it, and so does everything
-    /// while too many replies are outstanding.
+    /// that the channel handles while too many replies are outstanding.
     fn next(&mut self) -> Option<Queued> {
         let may_run = match self.inbox.front()? {
             // A channel's own broadcast that it intercepts follows the reply (row 164).
-            Queued::Leave { .. } | Queued::Stop | Queued::Call(Call::Out(_), _) => self.replies.is_empty(),
+            Queued::Leave { .. } | Queued::Stop => self.replies.is_empty(),
+            Queued::Out(passing) => !passing.is_intercepted || self.replies.is_empty(),
             Queued::Call(..) => self.replies.len() < MAX_MESSAGES,
         };
         if may_run { self.inbox.pop() } else { None }
@@ -230,19 +232,28 @@ impl Slot {
                 self.state = State::Idle(instance, cx);
                 self.end(Ended::Stopped, env);
             }
+            Queued::Out(passing) if !passing.is_intercepted => {
+                self.pass_on(&passing, env);
+                self.state = State::Idle(instance, cx);
+            }
+            Queued::Out(passing) => {
+                let call = Call::Out(Arc::clone(&passing.received));
+                cx.handled = Handled::new(passing);
+                self.call(call, instance, cx, env);
+            }
             Queued::Call(call, reference) => {
                 cx.current = reference;
-                cx.offset = match &call {
-                    Call::Out(received) => received.offset.and_then(NonZeroU64::new),
-                    _ => None,
-                };
                 cx.muted = matches!(call, Call::Terminate(Ended::Replaced));
-                match catch_unwind(AssertUnwindSafe(|| instance.call(call, cx))) {
-                    Ok(Step::Running(running)) => self.state = State::Busy(running),
-                    Ok(Step::Done(finished)) => self.finished(finished, env),
-                    Err(_panic) => self.crashed(env, None),
-                }
+                self.call(call, instance, cx, env);
             }
+        }
+    }
+
+    fn call(&mut self, call: Call, instance: Box<dyn Instance>, cx: Box<Context>, env: &mut Env) {
+        match catch_unwind(AssertUnwindSafe(|| instance.call(call, cx))) {
+            Ok(Step::Running(running)) => self.state = State::Busy(running),
+            Ok(Step::Done(finished)) => self.finished(finished, env),
+            Err(_panic) => self.crashed(env, None),
         }
     }
 
@@ -291,7 +302,7 @@ impl Slot {
                 Queued::Leave { reference } => {
                     self.reply_as(&self.join_ref, &reference, &Reply::ok(Payload::empty()), env);
                 }
-                Queued::Call(..) | Queued::Stop => {}
+                Queued::Call(..) | Queued::Out(_) | Queued::Stop => {}
             }
         }
         self.state = State::Done;
@@ -304,66 +315,6 @@ impl Slot {
         if let Some(old) = join.replaces {
             self.announce_end(&old, "phx_close", &Payload::empty(), env);
         }
-    }
-
-    fn finished(&mut self, finished: Finished<HandlerResult>, env: &mut Env) {
-        let Finished { instance, mut cx, result } = finished;
-        let reference = cx.current.take();
-        if self.ending.is_some() {
-            // The last call was `terminate`, unless the end came while another one ran.
-            self.state = if self.inbox.is_empty() { State::Done } else { State::Idle(instance, cx) };
-            return;
-        }
-        self.state = State::Idle(instance, cx);
-        let answerable = reference.is_some();
-        match result {
-            Ok(Outcome::NoReply) => {}
-            Ok(Outcome::Reply(reply)) => self.reply(reference, None, reply, env),
-            Ok(Outcome::ReplyAfter(publication)) => {
-                self.reply(reference, Some(publication), Reply::ok(Payload::empty()), env);
-            }
-            Ok(Outcome::Stop(reply)) => {
-                if let Some(reply) = reply {
-                    self.reply(reference, None, reply, env);
-                }
-                // At once, unless a reply still waits for its publication; nothing else is handled any more.
-                self.inbox.push_first(Queued::Stop);
-            }
-            Err(error) => match error.as_reply(answerable) {
-                Some(reply) => self.reply(reference, None, reply, env),
-                None => self.crashed(env, Some(&error)),
-            },
-        }
-    }
-
-    /// A callback failed or panicked: only this channel ends, and its client rejoins (row 139).
-    fn crashed(&mut self, env: &mut Env, error: Option<&ChannelError>) {
-        tracing::error!(topic = &*self.topic, ?error, "a channel crashed");
-        env.metrics.crashes.inc();
-        if self.ending.is_none() {
-            self.fail(Reason::ChannelCrash, env);
-        }
-    }
-
-    fn overflowed(&mut self, env: &mut Env) {
-        tracing::warn!(topic = &*self.topic, "a channel was ended: more came than it handles");
-        self.fail(Reason::ChannelCrash, env);
-    }
-
-    fn fail(&mut self, reason: Reason, env: &mut Env) {
-        self.announce_end(&self.join_ref, "phx_error", &reason.payload(), env);
-        self.end(Ended::Crashed, env);
-        self.ended(env);
-    }
-
-    fn close(&mut self, env: &mut Env) {
-        self.announce_end(&self.join_ref, "phx_close", &Payload::empty(), env);
-        self.ended(env);
-    }
-
-    /// The topic is free for the client again.
-    fn ended(&self, env: &mut Env) {
-        env.events.push_back(Event::Ended(self.key));
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::client::Mail;
 use super::context::Context;
+use super::ordered::{Ordered, Passing, Watch};
 use super::recovery::{Recover, Start, begin};
 use super::replies::PendingJoin;
 use crate::pubsub::{Delivery, Interest, Subscriber, Unavailable};
@@ -34,17 +35,23 @@ pub(super) fn subscribing(cx: &Context, recover: Option<Recover>) -> Subscribing
     })
 }
 
-/// How the broadcasts of the topic reach a channel. Who asked to recover is told when messages are lost.
+/// How the broadcasts of the topic reach a channel. Who asked to recover gets all in one order, and is told when messages
+/// are lost.
 pub(super) fn subscriber(cx: &Context, join: Option<&PendingJoin>, recovers: bool) -> Subscriber {
     let (encoding, outbox) = (cx.client.encoding(), Arc::clone(cx.client.outbox()));
+    let watch = || Watch { client: Arc::clone(&cx.client), key: cx.key };
     let delivery = match join {
         Some(join) if !join.intercept.is_empty() => {
             let events = Arc::clone(&join.intercept);
-            let receiver = if recovers { cx.strict_receiver() } else { cx.receiver(Mail::Out) };
+            let receiver = if recovers {
+                Arc::new(Ordered::new(watch(), Arc::clone(&events)))
+            } else {
+                cx.receiver(|received| Mail::Out(Passing::intercepted(received)))
+            };
             Delivery::Intercepted { encoding, outbox, events, receiver }
         }
         _ => {
-            let lost = if recovers { Some(cx.strict_receiver() as _) } else { None };
+            let lost = if recovers { Some(Arc::new(watch()) as _) } else { None };
             Delivery::Fastlane { encoding, outbox, lost }
         }
     };

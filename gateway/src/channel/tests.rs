@@ -1,5 +1,7 @@
 //! Replies that wait for Redis, which the embedded mode never does: the channels of one connection without a network.
 
+mod history;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;

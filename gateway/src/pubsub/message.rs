@@ -51,6 +51,12 @@ pub trait Receiver: Send + Sync {
     /// that cannot keep up deals with that itself (a channel ends).
     fn receive(&self, message: &Arc<Received>);
 
+    /// Whether it takes the events that it does not want, too: something that they must not overtake is on its way. Runs
+    /// under the topic's lock, as [`Receiver::receive`].
+    fn holds_all(&self) -> bool {
+        false
+    }
+
     /// Of a topic with history: messages before the next one were lost and cannot be had any more, or a new epoch has
     /// begun. Whether it wants to hear more; if not, it is detached before the next message. Runs under the topic's lock,
     /// as [`Receiver::receive`].
@@ -78,7 +84,7 @@ pub enum Delivery {
         /// Of a topic with history, whoever has to know when continuity is lost; without, it just goes on.
         lost: Option<Arc<dyn Lost>>,
     },
-    /// Some events to the receiver, all others as by the fastlane.
+    /// Some events to the receiver, all others as by the fastlane, unless the receiver holds all.
     Intercepted {
         /// What the connection speaks.
         encoding: Encoding,

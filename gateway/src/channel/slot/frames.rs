@@ -5,13 +5,14 @@ use std::task::Context as TaskContext;
 use serde_json::json;
 
 use super::Slot;
-use crate::pubsub::Publication;
+use crate::pubsub::{Publication, Received};
 use crate::wire::{Name, Outgoing, Payload, Ref, TOKEN_EXPIRING};
 
 use super::super::client::Mail;
 use super::super::env::Env;
 use super::super::expiry::Renewed;
 use super::super::handle;
+use super::super::ordered::Passing;
 use super::super::outcome::{Info, Reply};
 
 impl Slot {
@@ -45,6 +46,16 @@ impl Slot {
         if let Err(error) = handle::queue(&env.client, reply) {
             tracing::error!(topic = &*self.topic, %error, "a reply could not be encoded");
         }
+    }
+
+    /// A broadcast that waited behind one which the channel intercepts.
+    pub(super) fn pass_on(&self, passing: &Passing, env: &Env) {
+        let Received { topic, event, payload, offset } = &*passing.received;
+        // As on the fastlane: who cannot be sent it is left out.
+        if let Err(error) = handle::queue(&env.client, Outgoing::Broadcast { topic, event, payload, offset: *offset }) {
+            tracing::debug!(topic = &*self.topic, %error, "a broadcast could not be encoded");
+        }
+        passing.done();
     }
 
     /// The client's connection ends in so many seconds.

@@ -7,6 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 use super::super::context::Context;
 use super::super::env::Env;
 use super::super::instance::{Call, Finished, Instance};
+use super::super::ordered::Passing;
 use super::super::outcome::Reply;
 use super::super::presence::with_state;
 use super::super::recovery::{InvalidRecover, Next, Recover, Replay, Shared, Start, with_recovery};
@@ -153,7 +154,7 @@ impl Slot {
                 }
                 Poll::Ready(Next::Intercepted(received)) => {
                     self.replay = Some(replay);
-                    self.run(Queued::Call(Call::Out(received), None), instance, cx, env);
+                    self.run(Queued::Out(Passing::intercepted(received)), instance, cx, env);
                     return Poll::Ready(());
                 }
                 Poll::Ready(Next::Broken) => {

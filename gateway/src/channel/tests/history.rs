@@ -1,0 +1,204 @@
+//! A channel whose topic keeps a history and that intercepts some of its events, without a network.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::super::histories::policy;
+use super::super::*;
+use crate::history::Retention;
+use crate::ids::NodeId;
+use crate::outbox::{Budget, Outbox};
+use crate::presence::Presence;
+use crate::pubsub::{self, PubSub};
+use crate::wire::{Encoding, Payload, Ref, Vsn};
+
+/// Handles `held` when the test says so.
+struct Gated(Arc<Semaphore>);
+
+impl Channel for Gated {
+    fn intercept() -> &'static [&'static str] {
+        &["held", "two", "failing", "stop"]
+    }
+
+    fn history() -> Option<Retention> {
+        Some(Retention::new(5000, Duration::from_secs(60)))
+    }
+
+    async fn join(&mut self, _params: Payload, _cx: &mut JoinContext) -> JoinResult {
+        Ok(Payload::empty())
+    }
+
+    async fn after_join(&mut self, cx: &mut Context) -> HandlerResult {
+        cx.push("welcome", Payload::empty())?;
+        Ok(Outcome::NoReply)
+    }
+
+    async fn handle_out(&mut self, event: &str, _payload: Payload, cx: &mut Context) -> HandlerResult {
+        match event {
+            "held" => {
+                self.0.acquire().await?.forget();
+                cx.push("seen", Payload::empty())?;
+            }
+            "two" => {
+                cx.push("first", Payload::empty())?;
+                cx.push("second", Payload::empty())?;
+            }
+            "stop" => return Ok(Outcome::Stop(None)),
+            _ => {
+                cx.push("half", Payload::empty())?;
+                return Err(ChannelError::unknown_event(event));
+            }
+        }
+        Ok(Outcome::NoReply)
+    }
+}
+
+/// A pod with one topic, `t`, of which connections are made.
+struct Pod {
+    endpoint: Endpoint,
+    router: Router,
+    metrics: Arc<ChannelMetrics>,
+    gate: Arc<Semaphore>,
+}
+
+impl Pod {
+    fn new() -> Self {
+        let gate = Arc::new(Semaphore::new(0));
+        let made = Arc::clone(&gate);
+        let router = Router::new().channel("t", move || Gated(Arc::clone(&made))).unwrap();
+        let registry = prometheus::Registry::new();
+        let metrics = pubsub::Metrics::register(&registry).unwrap();
+        let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), metrics, policy([&router].into_iter()));
+        let (config, metrics) = (crate::config::Presence::default(), presence_metrics(&registry));
+        let presence = Presence::memory(&pubsub, &config, metrics, &crate::lifecycle::Tasks::new());
+        let metrics = Arc::new(ChannelMetrics::register(&registry).unwrap());
+        Self { endpoint: Endpoint::new(pubsub, presence), router, metrics, gate }
+    }
+
+    async fn publish(&self, event: &str) {
+        self.endpoint.broadcast("t", event, Payload::empty()).await.unwrap();
+    }
+
+    /// A client that is told offsets joins with these params. Its queue takes so many bytes.
+    fn join(&self, params: &Value, limit: usize) -> Connection {
+        let outbox = Arc::new(Outbox::new(limit, Budget::new(usize::MAX)));
+        let encoding = Encoding { vsn: Vsn::V2, offsets: true };
+        let (endpoint, assigns) = (self.endpoint.clone(), Assigns::default());
+        let client = Client::new(None, assigns, encoding, Transport::WebSocket, endpoint, Arc::clone(&outbox), None);
+        let client = Arc::new(client);
+        let metrics = Arc::clone(&self.metrics);
+        let mut channels = Channels::new(Arc::clone(&client), metrics, 100, Duration::from_secs(5));
+        channels.join(JoinRequest {
+            key: ChannelKey(0),
+            route: Arc::clone(self.router.find("t").unwrap()),
+            topic: "t".into(),
+            join_ref: Ref::from("1"),
+            reference: Ref::from("1"),
+            params: Payload::json(params).unwrap(),
+            replaces: None,
+        });
+        Connection { channels, client, outbox }
+    }
+
+    /// One that follows the topic from now on.
+    async fn follower(&self) -> Connection {
+        let mut connection = self.join(&json!({ "recover": true }), 1 << 20);
+        assert_eq!(connection.sent().await, ["phx_reply", "welcome"]);
+        connection
+    }
+}
+
+fn presence_metrics(registry: &prometheus::Registry) -> crate::presence::Metrics {
+    crate::presence::Metrics::register(registry).unwrap()
+}
+
+struct Connection {
+    channels: Channels,
+    client: Arc<Client>,
+    outbox: Arc<Outbox>,
+}
+
+impl Connection {
+    /// All that the channel does and writes by now: the events, behind their offsets where they have one.
+    async fn sent(&mut self) -> Vec<String> {
+        self.poll().await;
+        self.queued()
+    }
+
+    /// As its task does when it is woken.
+    async fn poll(&mut self) {
+        tokio::task::yield_now().await;
+        self.channels.collect_mail();
+        poll_fn(|cx| {
+            self.channels.poll(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// What is written without the channel.
+    fn queued(&self) -> Vec<String> {
+        let packets = self.outbox.take(self.outbox.queued_bytes()).unwrap().packets;
+        packets
+            .iter()
+            .map(|packet| {
+                let frame: Value = serde_json::from_slice(packet.payload()).unwrap();
+                let (reference, event) = (frame[1].as_str().unwrap_or_default(), frame[3].as_str().unwrap());
+                reference.strip_prefix("o:").map_or_else(|| event.to_owned(), |offset| format!("{offset} {event}"))
+            })
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn what_follows_an_intercepted_message_waits_for_it() {
+    let pod = Pod::new();
+    let mut client = pod.follower().await;
+    for event in ["plain", "held", "plain", "held"] {
+        pod.publish(event).await;
+    }
+    assert_eq!(client.sent().await, ["1 plain"]);
+    pod.gate.add_permits(1);
+    assert_eq!(client.sent().await, ["2 seen", "3 plain"]);
+    pod.publish("plain").await;
+    assert!(client.sent().await.is_empty());
+    pod.gate.add_permits(1);
+    assert_eq!(client.sent().await, ["4 seen", "5 plain"]);
+    pod.publish("plain").await;
+    assert_eq!(client.queued(), ["6 plain"], "with nothing before it, it goes straight to the connection");
+}
+
+#[tokio::test]
+async fn only_the_last_push_for_a_message_carries_its_offset() {
+    let pod = Pod::new();
+    let mut client = pod.follower().await;
+    pod.publish("two").await;
+    pod.publish("failing").await;
+    pod.publish("plain").await;
+    assert_eq!(client.sent().await, ["first", "1 second", "half", "phx_error"], "what failed was not had");
+}
+
+#[tokio::test]
+async fn when_more_comes_than_it_handles_nothing_passes_what_is_dropped() {
+    let pod = Pod::new();
+    let mut client = pod.follower().await;
+    pod.publish("held").await;
+    assert!(client.sent().await.is_empty());
+    for _ in 0..1200 {
+        pod.publish("plain").await;
+    }
+    assert_eq!(client.sent().await, ["phx_error"]);
+
+    let mut client = pod.follower().await;
+    for _ in 0..1200 {
+        client.client.inform(ChannelKey(0), Info::new(()));
+    }
+    pod.publish("held").await;
+    pod.publish("plain").await;
+    assert_eq!(client.sent().await, ["phx_error"]);
+}
