@@ -1,10 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fred::clients::Client;
 use fred::types::Value;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::page::{Limit, Page, Raw};
 use super::position::{EMPTY_LIFE, Epoch, Position, Retention};
@@ -13,6 +15,9 @@ use crate::redis::{Keys, Script, Settings};
 
 /// How many readings are under way at a time: after an outage all topics of a pod are read.
 const READINGS: usize = 64;
+
+/// How long a reading waits for others to end.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The streams of pods that share a Redis.
 pub struct Redis(Arc<Inner>);
@@ -35,7 +40,8 @@ impl Redis {
 
 impl Inner {
     async fn page(&self, topic: &str, read: Read) -> Result<Option<Page<Raw>>, StoreUnavailable> {
-        let _permit = self.readings.acquire().await.map_err(|_| StoreUnavailable)?;
+        let permit = timeout(PATIENCE, self.readings.acquire()).await;
+        let _permit = permit.map_err(|_| StoreUnavailable)?.map_err(|_| StoreUnavailable)?;
         let Read { after, epoch, limit: Limit { messages, bytes }, renew } = read;
         let fresh = renew.map(|_| Epoch::random());
         let life = renew.as_ref().map_or(0, |retention: &Retention| count(retention.life().as_millis()));
@@ -135,4 +141,13 @@ mod tests {
     }
 
     suite!(fixture());
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_does_not_wait_for_others_for_ever() {
+        let settings = Settings::new("redis://127.0.0.1:1", "test").unwrap();
+        let store = Redis::new(&settings, client(&settings.location).unwrap());
+        let _others = store.0.readings.acquire_many(READINGS as u32).await.unwrap();
+        let read = Read { after: 0, epoch: None, limit: Limit { messages: 1, bytes: 1 }, renew: None };
+        assert!(matches!(store.read(&"t".into(), read).await, Err(StoreUnavailable)));
+    }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
 use super::cursor::{Cursor, Standing};
 use super::pages::{Pages, Shared};
@@ -9,8 +9,7 @@ use super::request::Recover;
 use crate::history::{Limit, Page, Position};
 use crate::pubsub::{Interest, Unavailable};
 
-/// How long a client that has had more than this pod waits for it. What it has had was published: this pod's copy is on
-/// its way, or being read from the store.
+/// How long all of it may take: with what a topic may take, a join stays below the 10 seconds of phoenix.js.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often is looked in between. Nothing tells that a topic has moved but being subscribed to it.
@@ -27,8 +26,17 @@ pub(in super::super) enum Start {
 /// Finds out where a client begins. None: the topic keeps no history.
 ///
 /// # Errors
-/// When the store cannot be read, or this pod does not come as far as the client.
+/// When the store cannot be read in time, or this pod does not come as far as the client.
 pub(in super::super) async fn begin(
+    interest: &Interest,
+    topic: &Arc<str>,
+    recover: &Recover,
+    pages: &Pages,
+) -> Result<Option<Start>, Unavailable> {
+    timeout(PATIENCE, find(interest, topic, recover, pages)).await.map_err(|_| Unavailable)?
+}
+
+async fn find(
     interest: &Interest,
     topic: &Arc<str>,
     recover: &Recover,
@@ -42,11 +50,8 @@ pub(in super::super) async fn begin(
         if !page.follows(client) {
             return Ok(Some(Start::Here));
         }
-        let deadline = Instant::now() + PATIENCE;
+        // What it has had was published: this pod's copy is on its way, or being read from the store.
         while Standing::of(client, &subscribers) == Standing::Ahead {
-            if Instant::now() >= deadline {
-                return Err(Unavailable);
-            }
             sleep(LOOK).await;
             let Some(now) = interest.position() else { return Ok(None) };
             subscribers = now;

@@ -22,7 +22,7 @@ const PAGE: u64 = 128;
 const PAGE_BYTES: usize = 256 * 1024;
 
 /// How long a page may take, the wait for another one who reads it included: when Redis is away, those who wait for one
-/// page do not fail one after the other. With what a topic may take, a join stays below the 10 seconds of phoenix.js.
+/// page do not fail one after the other.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many pages are noted before those that nobody holds any more are forgotten.
