@@ -2,6 +2,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::client::{ChannelKey, Client};
 use super::metrics::ChannelMetrics;
 
@@ -20,4 +22,6 @@ pub(super) struct Env {
     pub(super) metrics: Arc<ChannelMetrics>,
     pub(super) grace: Duration,
     pub(super) events: VecDeque<Event>,
+    /// When a client that catches up had room for more last.
+    pub(super) roomy: Instant,
 }

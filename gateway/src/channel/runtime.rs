@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::task::Context as TaskContext;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::client::{ChannelKey, Client};
 use super::context::Context;
 use super::env::{Env, Event};
@@ -50,7 +52,7 @@ impl Channels {
             active: false,
             congested: false,
             max_slots: max_channels.saturating_add(MAX_ENDING),
-            env: Env { client, metrics, grace, events: VecDeque::new() },
+            env: Env { client, metrics, grace, events: VecDeque::new(), roomy: Instant::now() },
         }
     }
 

@@ -1,5 +1,9 @@
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::super::client::Client;
 use super::cursor::{Broken, Cursor};
@@ -9,6 +13,10 @@ use crate::pubsub::{Interest, Received, Subscriber, Subscription, Unavailable};
 
 /// How many pages without anything new may follow each other while the topic is said to have moved.
 const MAX_EMPTY: u8 = 8;
+
+/// How long a connection may have no room for anything that its client missed before it is closed: as long as it lasts, a
+/// page is held for it, and what its topic sends.
+const STALL: Duration = Duration::from_secs(30);
 
 /// A client on its way from where it was to where the topic is. It is in nobody's list of subscribers meanwhile.
 pub(in super::super) struct Replay {
@@ -23,6 +31,8 @@ pub(in super::super) struct Replay {
     page: Option<(Shared, std::ops::Range<usize>)>,
     reading: Option<Reading>,
     empty: u8,
+    /// While there is no room.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 /// What a replay comes to.
@@ -47,13 +57,18 @@ impl Replay {
     ) -> Self {
         let reading: Option<Reading> = page.map(|page| Box::pin(std::future::ready(Ok(page))) as Reading);
         let (cursor, waiting) = (Cursor::new(position), Some(waiting));
-        Self { topic, intercept, pages, cursor, waiting, page: None, reading, empty: 0 }
+        Self { topic, intercept, pages, cursor, waiting, page: None, reading, empty: 0, stalled: None }
     }
 
-    /// Hands out messages as the client has room for them.
-    pub(in super::super) fn poll_next(&mut self, task: &mut Context<'_>, client: &Client) -> Poll<Next> {
+    /// Hands out messages as the client has room for them. `roomy`: when its connection had that last, for any topic.
+    pub(in super::super) fn poll_next(
+        &mut self,
+        task: &mut Context<'_>,
+        client: &Client,
+        roomy: &mut Instant,
+    ) -> Poll<Next> {
         loop {
-            if let Some(received) = ready!(self.poll_page(task, client)) {
+            if let Some(received) = ready!(self.poll_page(task, client, roomy)) {
                 return Poll::Ready(Next::Intercepted(received));
             }
             let Some(reading) = &mut self.reading else { return Poll::Ready(Next::Level) };
@@ -64,6 +79,30 @@ impl Replay {
                 Err(Broken) => return Poll::Ready(Next::Broken),
             }
         }
+    }
+
+    /// Waits until the client has room for more. The connection of one that takes nothing for too long is closed.
+    pub(in super::super) fn poll_room(
+        &mut self,
+        task: &mut Context<'_>,
+        client: &Client,
+        roomy: &mut Instant,
+    ) -> Poll<()> {
+        if client.outbox().poll_room(task).is_ready() {
+            (*roomy, self.stalled) = (Instant::now(), None);
+            return Poll::Ready(());
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL)));
+        while stalled.as_mut().poll(task).is_ready() {
+            // Its other topics may have used the room that there was.
+            let due = *roomy + STALL;
+            if due <= Instant::now() {
+                client.outbox().shed();
+                break;
+            }
+            stalled.as_mut().reset(due);
+        }
+        Poll::Pending
     }
 
     /// Makes the client a subscriber, if it has had all that the others have had; else the next page is read.
@@ -89,10 +128,15 @@ impl Replay {
     }
 
     /// Hands out what was read; ready when nothing is left, or with what the channel has to handle.
-    fn poll_page(&mut self, task: &mut Context<'_>, client: &Client) -> Poll<Option<Arc<Received>>> {
-        let Some((shared, rest)) = &mut self.page else { return Poll::Ready(None) };
-        while rest.start < rest.end {
-            ready!(client.outbox().poll_room(task));
+    fn poll_page(
+        &mut self,
+        task: &mut Context<'_>,
+        client: &Client,
+        roomy: &mut Instant,
+    ) -> Poll<Option<Arc<Received>>> {
+        while self.page.as_ref().is_some_and(|(_, rest)| !rest.is_empty()) {
+            ready!(self.poll_room(task, client, roomy));
+            let Some((shared, rest)) = &mut self.page else { break };
             let Some(index) = rest.next() else { break };
             let Some(message) = shared.message(index) else { break };
             if self.intercept.contains(&message.event) {

@@ -142,9 +142,9 @@ impl Slot {
             return Poll::Ready(());
         };
         loop {
-            match replay.poll_next(task, &env.client) {
+            match replay.poll_next(task, &env.client, &mut env.roomy) {
                 // What comes with the last step may be large, too.
-                Poll::Ready(Next::Level) if env.client.outbox().poll_room(task).is_pending() => {
+                Poll::Ready(Next::Level) if replay.poll_room(task, &env.client, &mut env.roomy).is_pending() => {
                     (self.replay, self.state) = (Some(replay), State::Idle(instance, cx));
                     return Poll::Pending;
                 }

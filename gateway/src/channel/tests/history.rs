@@ -105,6 +105,16 @@ impl Pod {
         Connection { channels, client, outbox }
     }
 
+    /// One that comes back and has had nothing yet.
+    async fn late(&self, limit: usize) -> Connection {
+        let mut asking = self.join(&json!({ "recover": true }), 1 << 20);
+        asking.poll().await;
+        let packets = asking.outbox.take(asking.outbox.queued_bytes()).unwrap().packets;
+        let reply: Value = serde_json::from_slice(packets[0].payload()).unwrap();
+        let epoch = &reply[4]["response"]["recovery"]["epoch"];
+        self.join(&json!({ "recover": { "epoch": epoch, "offset": 0 } }), limit)
+    }
+
     /// One that follows the topic from now on.
     async fn follower(&self) -> Connection {
         let mut connection = self.join(&json!({ "recover": true }), 1 << 20);
@@ -201,4 +211,22 @@ async fn when_more_comes_than_it_handles_nothing_passes_what_is_dropped() {
     pod.publish("held").await;
     pod.publish("plain").await;
     assert_eq!(client.sent().await, ["phx_error"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_of_what_it_missed_is_closed_as_one_that_reads_too_slowly() {
+    let pod = Pod::new();
+    for _ in 0..200 {
+        pod.publish("plain").await;
+    }
+    let (mut idle, mut slow) = (pod.late(4096).await, pod.late(4096).await);
+    for _ in 0..3 {
+        idle.poll().await;
+        assert!(idle.outbox.queued_bytes() > 0);
+        assert!(!slow.sent().await.is_empty());
+        tokio::time::sleep(Duration::from_secs(14)).await;
+    }
+    idle.poll().await;
+    assert!(idle.outbox.take(0).is_err());
+    assert!(!slow.sent().await.is_empty());
 }
