@@ -19,6 +19,8 @@ pub(crate) struct ChannelMetrics {
     pub(crate) not_recovered: IntCounter,
     /// Channels that were ended since messages were lost.
     pub(crate) lost: IntCounter,
+    /// Missed messages that a channel failed on.
+    pub(crate) skipped: IntCounter,
 }
 
 impl ChannelMetrics {
@@ -38,6 +40,11 @@ impl ChannelMetrics {
         registry.register(Box::new(joined.clone()))?;
         registry.register(Box::new(joins.clone()))?;
         registry.register(Box::new(crashes.clone()))?;
+        let skipped = IntCounter::new(
+            "gateway_recovery_skipped_total",
+            "Missed messages that were left out since a channel failed on them",
+        )?;
+        registry.register(Box::new(skipped.clone()))?;
         Ok(Self {
             joined,
             joins_ok: joins.with_label_values(&["ok"]),
@@ -51,6 +58,7 @@ impl ChannelMetrics {
             recovered: recoveries.with_label_values(&["recovered"]),
             not_recovered: recoveries.with_label_values(&["not_recovered"]),
             lost: recoveries.with_label_values(&["lost"]),
+            skipped,
         })
     }
 

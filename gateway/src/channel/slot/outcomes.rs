@@ -38,9 +38,17 @@ impl Slot {
             }
             Err(error) => match error.as_reply(answerable) {
                 Some(reply) => self.reply(reference, None, reply, env),
+                // It would fail again after each rejoin.
+                None if handled.is_some() && self.replay.is_some() => self.skipped(&error, env),
                 None => self.crashed(env, Some(&error)),
             },
         }
+    }
+
+    /// A message that the client missed could not be handled: it goes on without it.
+    fn skipped(&self, error: &ChannelError, env: &Env) {
+        tracing::error!(topic = &*self.topic, %error, "a channel failed on a message that its client missed, and left it out");
+        env.metrics.skipped.inc();
     }
 
     /// A callback failed or panicked: only this channel ends, and its client rejoins (row 139).

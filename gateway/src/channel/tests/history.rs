@@ -230,3 +230,14 @@ async fn who_takes_nothing_of_what_it_missed_is_closed_as_one_that_reads_too_slo
     assert!(idle.outbox.take(0).is_err());
     assert!(!slow.sent().await.is_empty());
 }
+
+#[tokio::test]
+async fn a_missed_message_that_the_channel_fails_on_is_left_out() {
+    let pod = Pod::new();
+    for event in ["plain", "failing", "plain"] {
+        pod.publish(event).await;
+    }
+    let mut client = pod.late(1 << 20).await;
+    assert_eq!(client.sent().await, ["phx_reply", "1 plain", "half", "3 plain", "welcome"]);
+    assert_eq!((pod.metrics.skipped.get(), pod.metrics.crashes.get()), (1, 0));
+}
