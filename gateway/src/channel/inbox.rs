@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
+use super::expiry::Renewed;
 use super::instance::Call;
 use super::ordered::Passing;
 use super::outcome::Ended;
@@ -81,6 +82,12 @@ impl Inbox {
             self.queue = VecDeque::new();
         }
         Some(queued)
+    }
+
+    /// That the client was renewed, wherever it stands.
+    pub(super) fn take_renewal(&mut self) -> Option<Queued> {
+        let is_renewal = |queued: &Queued| matches!(queued, Queued::Call(Call::Info(info), None) if info.downcast_ref::<Renewed>().is_some());
+        self.queue.remove(self.queue.iter().position(is_renewal)?)
     }
 
     pub(super) fn is_empty(&self) -> bool {

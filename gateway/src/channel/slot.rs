@@ -1,7 +1,7 @@
 //! One channel of a connection, from its join to the end of its last callback.
 //!
 //! `joining -> subscribing -> idle <-> busy -> done`. A client that recovers is idle while it catches up, and only its
-//! intercepted events make it busy. A slot whose channel has ended for the client (`ending`) still runs
+//! intercepted events and a renewal make it busy. A slot whose channel has ended for the client (`ending`) still runs
 //! what is under way and then `terminate`, until its grace is over.
 
 mod frames;
@@ -192,11 +192,15 @@ impl Slot {
                     Poll::Ready(None) => self.crashed(env, None),
                     Poll::Pending => return self.state = State::Busy(running),
                 },
-                State::Idle(instance, cx) if self.replay.is_some() => {
-                    if self.replay(instance, cx, task, env).is_pending() {
-                        return;
+                State::Idle(instance, cx) if self.replay.is_some() => match self.inbox.take_renewal() {
+                    // The client may have lost the right to what it missed.
+                    Some(renewal) => self.run(renewal, instance, cx, env),
+                    None => {
+                        if self.replay(instance, cx, task, env).is_pending() {
+                            return;
+                        }
                     }
-                }
+                },
                 State::Idle(instance, cx) => match self.next() {
                     Some(next) => self.run(next, instance, cx, env),
                     None => return self.state = State::Idle(instance, cx),

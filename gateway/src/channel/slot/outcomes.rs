@@ -33,6 +33,8 @@ impl Slot {
                 if let Some(reply) = reply {
                     self.reply(reference, None, reply, env);
                 }
+                // What was missed is not sent any more.
+                self.replay = None;
                 // At once, unless a reply still waits for its publication; nothing else is handled any more.
                 self.inbox.push_first(Queued::Stop);
             }

@@ -17,7 +17,7 @@ use crate::presence::Presence;
 use crate::pubsub::{self, PubSub};
 use crate::wire::{Encoding, Payload, Ref, Vsn};
 
-/// Handles `held` when the test says so.
+/// Handles `held` when the test says so, and stops when its client is renewed.
 struct Gated(Arc<Semaphore>);
 
 impl Channel for Gated {
@@ -55,6 +55,10 @@ impl Channel for Gated {
             }
         }
         Ok(Outcome::NoReply)
+    }
+
+    async fn handle_info(&mut self, info: Info, _cx: &mut Context) -> HandlerResult {
+        Ok(if info.downcast_ref::<Renewed>().is_some() { Outcome::Stop(None) } else { Outcome::NoReply })
     }
 }
 
@@ -240,4 +244,31 @@ async fn a_missed_message_that_the_channel_fails_on_is_left_out() {
     let mut client = pod.late(1 << 20).await;
     assert_eq!(client.sent().await, ["phx_reply", "1 plain", "half", "3 plain", "welcome"]);
     assert_eq!((pod.metrics.skipped.get(), pod.metrics.crashes.get()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_stop_ends_what_is_replayed() {
+    let pod = Pod::new();
+    for event in ["plain", "stop", "plain"] {
+        pod.publish(event).await;
+    }
+    let mut client = pod.late(1 << 20).await;
+    assert_eq!(client.sent().await, ["phx_reply", "1 plain", "phx_close"]);
+    assert!(client.channels.is_empty());
+}
+
+#[tokio::test]
+async fn who_lost_its_rights_gets_no_more_of_what_it_missed() {
+    let pod = Pod::new();
+    for event in ["plain", "held", "plain"] {
+        pod.publish(event).await;
+    }
+    let mut client = pod.late(1 << 20).await;
+    assert_eq!(client.sent().await, ["phx_reply", "1 plain"]);
+    client.channels.message(ChannelKey(0), "waits".into(), Payload::empty(), Ref::from("2"));
+    client.client.renew_until(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX)));
+    assert!(client.sent().await.is_empty());
+    pod.gate.add_permits(1);
+    assert_eq!(client.sent().await, ["2 seen", "phx_close"]);
+    assert!(client.channels.is_empty());
 }
