@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::assigns::Assigns;
 use super::endpoint::Endpoint;
 use super::expiry::Expiry;
-use super::ordered::Passing;
 use super::outcome::Info;
+use super::passing::Passing;
 use crate::outbox::Outbox;
 use crate::wire::{Encoding, Vsn};
 

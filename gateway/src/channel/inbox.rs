@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::expiry::Renewed;
 use super::instance::Call;
-use super::ordered::Passing;
 use super::outcome::Ended;
+use super::passing::Passing;
 use crate::wire::{Payload, Ref};
 
 /// How many messages of the client may wait for a channel before its socket is not read any more.

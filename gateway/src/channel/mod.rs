@@ -22,6 +22,7 @@ mod instance;
 mod metrics;
 mod ordered;
 mod outcome;
+mod passing;
 mod presence;
 mod present;
 mod recovery;

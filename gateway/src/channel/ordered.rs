@@ -4,40 +4,14 @@
 //! client must not name the offset of a later message before it has had the earlier one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
 use super::client::{ChannelKey, Client, Mail};
+use super::passing::{Passage, Passing};
 use crate::outbox::Packet;
 use crate::pubsub::{Lost, Received, Receiver};
 use crate::wire::{EncodeError, Outgoing};
-
-/// How many messages are on their way through a channel. One that is dropped on the way never leaves it: nothing may pass
-/// what is missing.
-#[derive(Debug, Default)]
-struct Passage(AtomicUsize);
-
-/// A message of the topic on its way through the channel.
-pub(crate) struct Passing {
-    pub(super) received: Arc<Received>,
-    pub(super) is_intercepted: bool,
-    passage: Option<Arc<Passage>>,
-}
-
-impl Passing {
-    /// One that the channel handles and others need not wait for.
-    pub(super) fn intercepted(received: Arc<Received>) -> Self {
-        Self { received, is_intercepted: true, passage: None }
-    }
-
-    /// The client has had it.
-    pub(super) fn done(&self) {
-        if let Some(passage) = &self.passage {
-            passage.0.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
-}
 
 /// The intercepted message of a topic with history that is being handled.
 pub(super) struct Handled {
@@ -55,7 +29,7 @@ struct Pushed {
 impl Handled {
     /// None for a message of which nobody has to know when it is done.
     pub(super) fn new(passing: Passing) -> Option<Box<Self>> {
-        let concerns = passing.passage.is_some() || passing.received.offset.is_some();
+        let concerns = passing.holds_others() || passing.received.offset.is_some();
         concerns.then(|| Box::new(Self { passing, last: Mutex::default() }))
     }
 
@@ -122,14 +96,13 @@ impl Ordered {
 
 impl Receiver for Ordered {
     fn receive(&self, received: &Arc<Received>) {
-        self.passage.0.fetch_add(1, Ordering::AcqRel);
         let is_intercepted = self.events.contains(&received.event);
-        let (received, passage) = (Arc::clone(received), Some(Arc::clone(&self.passage)));
-        self.watch.client.send(self.watch.key, Mail::Out(Passing { received, is_intercepted, passage }));
+        let passing = Passing::enter(&self.passage, Arc::clone(received), is_intercepted);
+        self.watch.client.send(self.watch.key, Mail::Out(passing));
     }
 
     fn holds_all(&self) -> bool {
-        self.passage.0.load(Ordering::Acquire) > 0
+        self.passage.is_taken()
     }
 
     fn lost(&self) -> bool {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::client::Mail;
 use super::context::Context;
-use super::ordered::{Ordered, Passing, Watch};
+use super::ordered::{Ordered, Watch};
+use super::passing::Passing;
 use super::recovery::{Recover, Start, begin};
 use super::replies::PendingJoin;
 use crate::pubsub::{Delivery, Interest, Subscriber, Unavailable};

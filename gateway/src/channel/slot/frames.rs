@@ -12,8 +12,8 @@ use super::super::client::Mail;
 use super::super::env::Env;
 use super::super::expiry::Renewed;
 use super::super::handle;
-use super::super::ordered::Passing;
 use super::super::outcome::{Info, Reply};
+use super::super::passing::Passing;
 
 impl Slot {
     pub(super) fn reply(&mut self, reference: Option<Ref>, waits_for: Option<Publication>, reply: Reply, env: &Env) {
