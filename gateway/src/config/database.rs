@@ -55,6 +55,12 @@ impl DatabaseUrl {
         if !["postgres", "postgresql"].contains(&server.scheme()) {
             return Err("must begin with sqlite:// or postgres://".to_owned());
         }
+        // The driver would write what it does not know to the log, value and all: `sslpassword` is one of libpq's.
+        if let Some((name, _)) = server.query_pairs().find(|(name, _)| !is_known(name)) {
+            return Err(format!(
+                "has the parameter {name:?}, which means nothing here; see docs/ARCHIVE.md for those that do"
+            ));
+        }
         let printed = server.password() == Some(REDACTED)
             || server.query_pairs().any(|(name, value)| is_secret(&name) && value == REDACTED);
         if printed {
@@ -93,9 +99,35 @@ impl DatabaseUrl {
     }
 }
 
+/// The query parameters that the driver knows, beside `options[NAME]`.
+const PARAMETERS: &[&str] = &[
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
+fn is_known(parameter: &str) -> bool {
+    PARAMETERS.contains(&parameter) || (parameter.starts_with("options[") && parameter.ends_with(']'))
+}
+
 /// The query parameter that may hold the password; `sslkey` and others are paths.
 fn is_secret(parameter: &str) -> bool {
-    parameter.eq_ignore_ascii_case("password")
+    parameter == "password"
 }
 
 impl fmt::Debug for DatabaseUrl {

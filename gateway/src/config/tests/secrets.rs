@@ -43,6 +43,8 @@ fn the_password_of_a_database_never_appears_in_what_is_printed() {
 #[test]
 fn a_secret_never_appears_in_an_error() {
     for text in [
+        "[database]\nurl = \"postgres://h/db?sslpassword=hunter2\"",
+        "[database]\nurl = \"postgres://h/db?Password=hunter2\"",
         "[database]\nurl = \"mysql://user:hunter2@h/db\"",
         "[database]\nurl = \"postgres://user:hunter2@h:99999/db\"",
         "[database]\nurl = \"hunter2\"",

@@ -148,6 +148,14 @@ fn bad_values_name_the_key_the_line_and_what_is_expected() {
         ("[[channel]]\ntopic = \"\"", "must be 1 to 255 bytes long"),
         ("[[channel]]\ntopic = \"a\"\narchive = [\"phx_join\"]", "which clients can never broadcast"),
         ("[database]\nurl = \"mysql://h/db\"", "`database.url` must begin with sqlite:// or postgres://"),
+        (
+            "[database]\nurl = \"postgres://h/db?sslmode=require&sslpassword=x\"",
+            "`database.url` has the parameter \"sslpassword\"",
+        ),
+        (
+            "[database]\nurl = \"postgres://h/db?target_session_attrs=x\"",
+            "\"target_session_attrs\", which means nothing",
+        ),
         ("[database]\nurl = \"sqlite::memory:\"", "`database.url` must name a file"),
         ("[database]\nurl = \"sqlite://\"", "`database.url` must name a file"),
         ("[database]\nurl = \"gateway.db\"", "`database.url` is not a URL"),
