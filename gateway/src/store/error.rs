@@ -28,6 +28,18 @@ pub enum OpenError {
     Metrics(#[from] prometheus::Error),
 }
 
+/// What a look at a server says that takes no writes.
+pub(super) const READ_ONLY: &str = "the server is read-only";
+
+/// Whether the server takes no writes: a standby, or one that was the primary (read_only_sql_transaction).
+pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "25006"),
+        sqlx::Error::Protocol(text) => text == READ_ONLY,
+        _ => false,
+    }
+}
+
 /// What went wrong inside, told apart by what it says about the database.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
@@ -56,12 +68,12 @@ impl Failure {
     }
 }
 
-/// By the code of the database. Postgres has five characters: 08 is the connection, 28 authorization, 3D no such database, 53
-/// resources, 57P shutdown and start. SQLite has a number, whose lowest byte is the kind: 5 busy, 10 input and output, 14
+/// By the code of the database. Postgres has five characters: 08 is the connection, 25006 a server that takes no writes, 28
+/// authorization, 3D no such database, 53 resources, 57014 a statement that took too long, 57P shutdown and start. SQLite has a number, whose lowest byte is the kind: 5 busy, 10 input and output, 14
 /// cannot open.
 fn is_outage(code: &str) -> bool {
     if code.len() == 5 {
-        return ["08", "28", "3D", "53", "57P"].iter().any(|class| code.starts_with(class));
+        return ["08", "25006", "28", "3D", "53", "57014", "57P"].iter().any(|class| code.starts_with(class));
     }
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 10 | 14))
 }

@@ -4,12 +4,19 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, Postgres as Driver};
 use uuid::Uuid;
 
+use super::error::{READ_ONLY, is_read_only};
 use super::lease::Lease;
 use super::model::{Archived, Insertion, Member, Row, Source};
 use super::timestamp::Timestamp;
 
 /// How many connections a pod has at most. Calls beyond them wait for one.
 const CONNECTIONS: u32 = 10;
+
+/// How long the server works for one statement. Less than a call may take, so that it ends by itself and its connection is
+/// used again; and when the call is given up, as it waited for a place first, the server goes on no longer than this. Without
+/// it a server process whose client has gone waits for a lock as long as that is held, and a pod that calls again and again
+/// takes all places that the server has.
+const STATEMENT: &str = "SET statement_timeout = '1800ms'";
 
 /// The columns of a message, as [`message`] reads them.
 macro_rules! select_message {
@@ -45,14 +52,36 @@ pub(super) struct Postgres(PgPool);
 impl Postgres {
     pub(super) fn new(options: PgConnectOptions, acquire: Duration) -> Self {
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(acquire);
+        // Not in the options that the connection begins with: poolers refuse what they do not know there.
+        let pool = pool.after_connect(|connection, _| {
+            Box::pin(async move { sqlx::query(STATEMENT).execute(connection).await.map(drop) })
+        });
         Self(pool.connect_lazy_with(options))
+    }
+
+    /// The call has ended. A server that has become read-only is one that another has taken over from: what leads to it is
+    /// closed, so that the next call finds the other.
+    fn end<T>(&self, lease: Lease<Driver>, outcome: sqlx::Result<T>) -> sqlx::Result<T> {
+        match &outcome {
+            Err(error) if is_read_only(error) => {
+                drop(lease);
+                while let Some(idle) = self.0.try_acquire() {
+                    drop(idle.detach());
+                }
+            }
+            _ => lease.give_back(),
+        }
+        outcome
     }
 
     pub(super) async fn ping(&self) -> sqlx::Result<()> {
         let mut lease = Lease::<Driver>::take(&self.0).await?;
-        let answer = sqlx::query("SELECT 1").execute(&mut *lease).await;
-        lease.give_back();
-        answer.map(drop)
+        let answer = sqlx::query_scalar::<_, String>("SHOW transaction_read_only").fetch_one(&mut *lease).await;
+        let answer = match answer {
+            Ok(state) if state == "on" => Err(sqlx::Error::Protocol(READ_ONLY.to_owned())),
+            other => other.map(drop),
+        };
+        self.end(lease, answer)
     }
 
     pub(super) async fn insert(&self, row: &Row<'_>) -> sqlx::Result<Insertion> {
@@ -83,8 +112,7 @@ impl Postgres {
             }
             Err(error) => Err(error),
         };
-        lease.give_back();
-        outcome
+        self.end(lease, outcome)
     }
 
     pub(super) async fn page(&self, topic: &str, before: Option<Uuid>, limit: u32) -> sqlx::Result<Vec<Archived>> {
@@ -95,38 +123,33 @@ impl Postgres {
             None => query,
         };
         let rows = query.fetch_all(&mut *lease).await;
-        lease.give_back();
-        rows?.iter().map(message).collect()
+        self.end(lease, rows)?.iter().map(message).collect()
     }
 
     pub(super) async fn role(&self, topic: &str, user: &str) -> sqlx::Result<Option<String>> {
         let mut lease = Lease::<Driver>::take(&self.0).await?;
         let role = sqlx::query_scalar(ROLE).bind(topic).bind(user).fetch_optional(&mut *lease).await;
-        lease.give_back();
-        role
+        self.end(lease, role)
     }
 
     pub(super) async fn add_member(&self, topic: &str, user: &str, role: &str, now: Timestamp) -> sqlx::Result<Member> {
         let mut lease = Lease::<Driver>::take(&self.0).await?;
         let query = sqlx::query(ADD).bind(topic).bind(user).bind(role).bind(now.micros());
         let row = query.fetch_one(&mut *lease).await;
-        lease.give_back();
-        member(&row?)
+        member(&self.end(lease, row)?)
     }
 
     pub(super) async fn remove_member(&self, topic: &str, user: &str) -> sqlx::Result<bool> {
         let mut lease = Lease::<Driver>::take(&self.0).await?;
         let done = sqlx::query(REMOVE).bind(topic).bind(user).execute(&mut *lease).await;
-        lease.give_back();
-        Ok(done?.rows_affected() > 0)
+        Ok(self.end(lease, done)?.rows_affected() > 0)
     }
 
     pub(super) async fn members(&self, topic: &str, after: &str, limit: u32) -> sqlx::Result<Vec<Member>> {
         let mut lease = Lease::<Driver>::take(&self.0).await?;
         let query = sqlx::query(MEMBERS).bind(topic).bind(after).bind(i64::from(limit));
         let rows = query.fetch_all(&mut *lease).await;
-        lease.give_back();
-        rows?.iter().map(member).collect()
+        self.end(lease, rows)?.iter().map(member).collect()
     }
 }
 

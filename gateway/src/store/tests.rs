@@ -170,6 +170,48 @@ async fn a_database_that_is_slow_holds_nobody_for_long() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_held_costs_the_server_no_more_places_than_a_pod_may_have() {
+    let (server, tasks) = (PostgresServer::start(), Tasks::new());
+    let store = fresh(&server.url(), &tasks).await;
+    let locked = server.lock("gateway_messages");
+    for _round in 0..4 {
+        let outcomes = join_all((0..30).map(|_| store.archive(message()))).await;
+        assert!(outcomes.iter().all(|outcome| *outcome == Err(StoreError::Unavailable)));
+        // Looked at often enough to be back for the next round.
+        let begun = Instant::now();
+        while store.role("t", "u").await != Ok(None) {
+            assert!(begun.elapsed() < BOUND, "connections are lost");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let places = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gateway'";
+    let places: u32 = server.psql("gateway", places).parse().unwrap();
+    assert!(places <= 25, "{places} processes of the server work for one pod, or for nobody");
+    drop(locked);
+    until_back(&store).await;
+}
+
+#[tokio::test]
+async fn a_server_that_became_read_only_is_left_for_the_one_that_took_over() {
+    let (server, tasks) = (PostgresServer::start(), Tasks::new());
+    migrate(&Location::parse(&server.url()).unwrap(), false).await.unwrap();
+    // Connections that are made now lead to a server without writes, and go on to.
+    server.psql("postgres", "ALTER DATABASE gateway SET default_transaction_read_only = on");
+    let store = open(&server.url(), &tasks).await.unwrap();
+    let outcomes = join_all((0..10).map(|_| store.archive(message()))).await;
+    assert!(outcomes.iter().all(|outcome| *outcome == Err(StoreError::Unavailable)), "{outcomes:?}");
+    let begun = Instant::now();
+    for _ in 0..1000 {
+        assert_eq!(store.archive(message()).await, Err(StoreError::Unavailable));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "it is known to be away: {:?}", begun.elapsed());
+    server.psql("postgres", "ALTER DATABASE gateway RESET default_transaction_read_only");
+    until_back(&store).await;
+    let outcomes = join_all((0..30).map(|_| store.archive(message()))).await;
+    assert!(outcomes.iter().all(Result::is_ok), "no connection leads to the old one: {outcomes:?}");
+}
+
+#[tokio::test]
 async fn who_may_not_enter_is_told_without_the_password() {
     let (server, tasks) = (PostgresServer::start(), Tasks::new());
     let url = server.url().replace("hunter2", "hunter3");
