@@ -61,6 +61,17 @@ impl Archive {
         pattern.is_some_and(|(_, events)| events.allows(event))
     }
 
+    /// Why a message of the application can never be stored, if so: trying again would not help.
+    pub(crate) fn refusal(broadcast: &Broadcast, key: Option<&IdempotencyKey>) -> Option<&'static str> {
+        let names = [&*broadcast.topic, &*broadcast.event, key.map_or("", IdempotencyKey::as_str)];
+        if names.iter().any(|name| name.contains('\0')) {
+            return Some("`topic`, `event` and `idempotency_key` of what is archived cannot have the character U+0000");
+        }
+        let Payload::Json(json) = &broadcast.payload else { return Some("`payload` must be a JSON object") };
+        let readable = std::str::from_utf8(json).is_ok_and(|text| fields(text).is_ok());
+        (!readable).then_some("`payload` has a field whose name is no text, and cannot be archived")
+    }
+
     /// Stores a message and then broadcasts it. One that its sender names and has sent before is not stored again, and
     /// broadcast only if it was not.
     ///
@@ -79,6 +90,8 @@ impl Archive {
             Author::Client(user) => (Source::Client, user, client_id(text)?),
             Author::BackEnd(key) => (Source::BackEnd, None, key.map(|key| key.as_str().to_owned())),
         };
+        // What cannot be broadcast must not be stored: it would be a message that nobody gets.
+        let fields = fields(text)?;
         let message = NewMessage {
             topic: &broadcast.topic,
             event: &broadcast.event,
@@ -89,7 +102,7 @@ impl Archive {
         };
         let (receipt, broadcast) = match self.store.archive(message).await.map_err(failure)? {
             Insertion::New { id, inserted_at } => {
-                let payload = stamped(text, id, inserted_at, source, sender)?;
+                let payload = stamped(fields, id, inserted_at, source, sender)?;
                 (Receipt { id, inserted_at, repeated: false }, Broadcast { payload, ..broadcast })
             }
             Insertion::Repeat(before) => {
@@ -115,23 +128,31 @@ impl Archive {
 /// # Errors
 /// When what stands in the database is no object.
 pub(crate) fn as_broadcast(stored: &Archived) -> Result<Payload, PublishError> {
-    stamped(&stored.payload, stored.id, stored.inserted_at, stored.source, stored.sender.as_deref())
+    stamped(fields(&stored.payload)?, stored.id, stored.inserted_at, stored.source, stored.sender.as_deref())
+}
+
+/// The fields of a payload, in the order of their names.
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Reads a payload as far as it is needed to add to it. JSON may be valid and yet have names that are no text, such as half
+/// of a surrogate pair: those are refused.
+fn fields(payload: &str) -> Result<Fields<'_>, PublishError> {
+    serde_json::from_str(payload).map_err(|_| PublishError::InvalidPayload)
 }
 
 /// The payload with what the server says about it, which stands whatever the sender wrote: which message it is, when it was
 /// stored and, if a client sent it, whose it is. A back end says that itself.
 fn stamped(
-    payload: &str,
+    given: Fields<'_>,
     id: Uuid,
     inserted_at: Timestamp,
     source: Source,
     sender: Option<&str>,
 ) -> Result<Payload, PublishError> {
-    let mut object: BTreeMap<String, &RawValue> =
-        serde_json::from_str(payload).map_err(|_| PublishError::InvalidPayload)?;
     let raw = |text: Option<&str>| to_raw_value(&text).map_err(|_| PublishError::InvalidPayload);
     let (id, inserted_at) = (raw(Some(&id.to_string()))?, raw(Some(&inserted_at.to_string()))?);
     let sender = raw(sender)?;
+    let mut object: Fields<'_> = given;
     object.insert("id".to_owned(), &id);
     object.insert("inserted_at".to_owned(), &inserted_at);
     if source == Source::Client {

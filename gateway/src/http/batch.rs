@@ -37,7 +37,9 @@ pub(super) async fn post(
         return Err(Problem::bad_request(format!("`messages` must have 1 to {MAX_MESSAGES} entries")));
     }
     let checked = messages.into_iter().enumerate().map(|(index, message)| {
-        message.check().map_err(|detail| Problem::bad_request(format!("messages[{index}]: {detail}; none was sent")))
+        message
+            .check(&api)
+            .map_err(|detail| Problem::bad_request(format!("messages[{index}]: {detail}; none was sent")))
     });
     let checked: Vec<Checked> = checked.collect::<Result<_, _>>()?;
     // Each is under way before the next is sent, so the order of a topic is theirs.

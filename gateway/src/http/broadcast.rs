@@ -15,7 +15,7 @@ pub(super) async fn post(
     message: Result<Json<Message>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(message) = message?;
-    let message = message.check().map_err(Problem::bad_request)?;
+    let message = message.check(&api).map_err(Problem::bad_request)?;
     let keyed = message.is_keyed();
     let accepted = message.send(&api).await.outcome().await.map_err(|error| match error {
         PublishError::Unavailable => Problem::unavailable(),

@@ -3,7 +3,7 @@ use serde_json::value::RawValue;
 
 use super::api::Api;
 use super::sent::Accepted;
-use crate::builtin::{Author, Receipt};
+use crate::builtin::{Archive, Author, Receipt};
 use crate::pubsub::{Acceptance, Broadcast, IdempotencyKey, KeyedPublication, PublishError};
 use crate::wire::{MAX_NAME, Payload, is_reserved_event};
 
@@ -36,7 +36,7 @@ impl Message {
     ///
     /// # Errors
     /// With one line that tells what to do.
-    pub(super) fn check(self) -> Result<Checked, &'static str> {
+    pub(super) fn check(self, api: &Api) -> Result<Checked, &'static str> {
         let Self { topic, event, payload, idempotency_key } = self;
         if topic.is_empty() || event.is_empty() {
             return Err("`topic` and `event` must not be empty");
@@ -58,7 +58,13 @@ impl Message {
             Some(key) => Some(IdempotencyKey::new(&key).ok_or("`idempotency_key` must have 1 to 255 bytes")?),
             None => None,
         };
-        Ok(Checked { broadcast: Broadcast { topic: topic.into(), event, payload, exclude: None }, key })
+        let broadcast = Broadcast { topic: topic.into(), event, payload, exclude: None };
+        if api.archive_of(&broadcast.topic, &broadcast.event).is_some()
+            && let Some(refusal) = Archive::refusal(&broadcast, key.as_ref())
+        {
+            return Err(refusal);
+        }
+        Ok(Checked { broadcast, key })
     }
 }
 

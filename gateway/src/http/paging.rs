@@ -26,10 +26,41 @@ impl From<QueryRejection> for Problem {
     }
 }
 
+/// After how many bytes a page ends: it is held in memory whole, here and by who reads it.
+const MAX_BYTES: usize = 1024 * 1024;
+
 /// One row more than a page has was asked for: whether it is there tells whether there is a next page.
 pub(super) fn cut<T>(rows: &mut Vec<T>, size: u32) -> bool {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = rows.len() > size;
     rows.truncate(size);
     more
+}
+
+/// Ends a page early when its rows are long; it keeps one at least. Whether rows were taken away.
+pub(super) fn cut_long<T>(rows: &mut Vec<T>, bytes: impl Fn(&T) -> usize) -> bool {
+    let mut sum = 0_usize;
+    let fitting = rows.iter().take_while(|row| {
+        sum = sum.saturating_add(bytes(row));
+        sum <= MAX_BYTES
+    });
+    let kept = fitting.count().max(1);
+    let more = rows.len() > kept;
+    rows.truncate(kept);
+    more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_rows_end_a_page_early_and_one_is_always_there() {
+        let cases: [(&[usize], usize); 5] =
+            [(&[], 0), (&[MAX_BYTES + 1], 1), (&[MAX_BYTES, 0, 1], 2), (&[1, MAX_BYTES], 1), (&[1, 2, 3], 3)];
+        for (sizes, kept) in cases {
+            let mut rows = sizes.to_vec();
+            assert_eq!((cut_long(&mut rows, |size| *size), rows.len()), (kept < sizes.len(), kept), "{sizes:?}");
+        }
+    }
 }

@@ -166,6 +166,20 @@ async fn what_cannot_be_stored_is_refused() {
         push(&mut alice, "2", event, payload.clone()).await;
         assert_eq!(error(&mut alice).await, reason, "{payload}");
     }
+    // Half of a surrogate pair is valid JSON and no text: it is refused before it is stored.
+    alice.send_text(&format!(r#"["1","2","{TOPIC}","msg",{{"\ud800":1}}]"#)).await;
+    assert_eq!(error(&mut alice).await, "invalid_payload");
+    // Back ends hear at once that trying again would not help.
+    for fields in
+        [r#""event":"msg","payload":{"\ud800":1}"#, r#""event":"msg","payload":{},"idempotency_key":"a\u0000b""#]
+    {
+        let message = format!(r#"{{"topic":"{TOPIC}",{fields}}}"#);
+        pod.post("/api/v1/broadcast", &message).await.problem(400);
+        let batch = format!(r#"{{"messages":[{message}]}}"#);
+        assert!(pod.post("/api/v1/broadcast/batch", &batch).await.problem(400).contains("messages[0]"));
+    }
+    pod.post("/api/v1/broadcast", r#"{"topic":"others:\u0000","event":"e","payload":{}}"#).await.problem(400);
+    pod.post("/api/v1/broadcast", r#"{"topic":"others:1","event":"e\u0000","payload":{}}"#).await.problem(400);
     // A binary push (protocol, version 2): kind 0, then the lengths of join reference, reference, topic and event.
     alice.send_binary(b"\x00\x01\x01\x06\x0312room:1msgbytes").await;
     assert_eq!(error(&mut alice).await, "binary_not_supported");
