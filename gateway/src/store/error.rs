@@ -69,8 +69,8 @@ impl Failure {
 }
 
 /// By the code of the database. Postgres has five characters: 08 is the connection, 25006 a server that takes no writes, 28
-/// authorization, 3D no such database, 53 resources, 57014 a statement that took too long, 57P shutdown and start. SQLite has a number, whose lowest byte is the kind: 5 busy, 10 input and output, 14
-/// cannot open.
+/// authorization, 3D no such database, 53 resources, 57014 a statement that took too long, 57P shutdown and start. SQLite has a
+/// number, whose lowest byte is the kind: 5 busy, 10 input and output, 14 cannot open.
 fn is_outage(code: &str) -> bool {
     if code.len() == 5 {
         return ["08", "25006", "28", "3D", "53", "57014", "57P"].iter().any(|class| code.starts_with(class));

@@ -155,7 +155,9 @@ macro_rules! run_steps {
 async fn run_postgres(connection: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
     let mut transaction = connection.begin().await?;
     let limit = format!("{}ms", TURN.as_millis());
-    query("SELECT set_config('lock_timeout', $1, true)").bind(limit).execute(&mut *transaction).await?;
+    // A pooler may hand on a connection with the time limit of `serve`'s statements; a migration takes as long as it takes.
+    let settings = "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', '0', true)";
+    query(settings).bind(limit).execute(&mut *transaction).await?;
     query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     run_steps!(transaction, POSTGRES)
 }
