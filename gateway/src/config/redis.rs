@@ -21,8 +21,8 @@ pub struct Redis {
     /// What all keys and channels begin with, so that several gateways can share one Redis. Default `gw`;
     /// `GATEWAY_REDIS__PREFIX`.
     pub prefix: String,
-    /// The newest version of messages between pods that this pod reads and writes; what it writes is never newer than
-    /// what all pods read. Default: the newest there is; `GATEWAY_REDIS__ENVELOPE`.
+    /// The newest version of messages between pods that this pod says it reads, and writes; what it writes is never newer
+    /// than what all pods read. Default: the newest there is; `GATEWAY_REDIS__ENVELOPE`.
     pub envelope: u8,
 }
 

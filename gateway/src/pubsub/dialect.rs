@@ -1,7 +1,7 @@
 //! Which version of the envelope this pod writes, and which it reads.
 //!
-//! A pod reads all versions up to its newest one, says in its lease which that is, and writes what every pod that lives can
-//! read. So old and new pods work side by side, and nobody has to be stopped for a new version.
+//! A pod reads all versions that it knows from its first moment, also what others wrote before they knew of it. It says in its
+//! lease which is the newest to be written to it, and writes what every pod that lives says. So old and new pods work side by side, and nobody has to be stopped for a new version.
 //!
 //! Version 2: `02 | size, 2 bytes | extensions | an envelope of version 1`. Readers pass over the extensions that they do
 //! not know, so what later releases want to add needs no further version. There are none so far.
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use bytes::{Buf as _, Bytes};
 
 use super::metrics::{Dropped, Metrics};
+use crate::config::NEWEST_ENVELOPE;
 
 /// What every release reads. Orders are always of this version: they are kept for a day, and read by pods that were away.
 const OLDEST: u8 = 1;
@@ -23,19 +24,21 @@ const NO_EXTENSIONS: [u8; 3] = [EXTENSIBLE, 0, 0];
 /// What this pod speaks with the others.
 #[derive(Debug)]
 pub(super) struct Dialect {
+    /// What it says in its lease, and writes at most.
     newest: u8,
+    reads: u8,
     writes: AtomicU8,
     metrics: Metrics,
 }
 
 impl Dialect {
-    /// Writes the oldest version until more is known of the others.
+    /// Writes the oldest version until more is known of the others, and then `newest` at most.
     pub(super) fn new(newest: u8, metrics: Metrics) -> Self {
         metrics.envelope_version(OLDEST);
-        Self { newest: newest.max(OLDEST), writes: AtomicU8::new(OLDEST), metrics }
+        Self { newest: newest.max(OLDEST), reads: NEWEST_ENVELOPE, writes: AtomicU8::new(OLDEST), metrics }
     }
 
-    /// The newest version that this pod reads.
+    /// The newest version that this pod says it reads.
     pub(super) fn newest(&self) -> u8 {
         self.newest
     }
@@ -66,7 +69,7 @@ impl Dialect {
         if message.first() != Some(&EXTENSIBLE) {
             return Ok(message.clone());
         }
-        if self.newest < EXTENSIBLE {
+        if self.reads < EXTENSIBLE {
             return Err(Dropped::Version);
         }
         let mut rest = message.slice(1..);
@@ -86,10 +89,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::NEWEST_ENVELOPE;
 
     fn dialect(newest: u8) -> Dialect {
         Dialect::new(newest, Metrics::register(&Registry::new()).unwrap())
+    }
+
+    /// A release that knows no newer version.
+    fn release(newest: u8) -> Dialect {
+        Dialect { reads: newest, ..dialect(newest) }
     }
 
     #[test]
@@ -110,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_pod_never_writes_what_others_or_itself_cannot_read() {
-        let (old, new) = (dialect(1), dialect(2));
+        let (old, pinned, new) = (release(1), dialect(1), dialect(2));
         for (dialect, oldest_of_all, written) in [(&old, 2, 1), (&new, 1, 1), (&new, 2, 2), (&new, 9, 2), (&new, 0, 1)]
         {
             dialect.speak(oldest_of_all);
@@ -118,6 +125,9 @@ mod tests {
         }
         new.speak(2);
         assert_eq!(old.unwrap(&new.wrap(vec![1])), Err(Dropped::Version), "counted, and not fatal");
+        pinned.speak(2);
+        assert_eq!(pinned.wrap(vec![1])[0], 1, "pinned is what it writes");
+        assert_eq!(pinned.unwrap(&new.wrap(vec![1])), Ok(Bytes::from_static(&[1])), "and not what it reads");
         assert_eq!(new.unwrap(&old.wrap(vec![1])), Ok(Bytes::from_static(&[1])));
     }
 

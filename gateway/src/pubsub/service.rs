@@ -98,7 +98,7 @@ impl PubSub {
         }
     }
 
-    /// The newest version of messages between pods that this pod reads.
+    /// The newest version of messages between pods that this pod says it reads.
     pub fn newest_version(&self) -> u8 {
         self.0.dialect.as_ref().map_or(1, |dialect| dialect.newest())
     }

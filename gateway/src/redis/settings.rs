@@ -19,7 +19,7 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How long a proof may take before the connection is given up.
     pub patience: Duration,
-    /// The newest version of messages between pods that this pod reads and writes.
+    /// The newest version of messages between pods that this pod says it reads, and writes.
     pub envelope: u8,
 }
 
