@@ -23,7 +23,7 @@ use crate::wire::Opcode;
 const READ_SIZE: usize = 64 * 1024;
 
 /// How long what a client waits for may still take when its pod sends it elsewhere: as long as a push may (ruling 10).
-const LAST_ANSWERS: Duration = Duration::from_secs(3);
+pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// How often a connection may go round before the other tasks of its worker have their turn.
 const MAX_ROUNDS: usize = 16;

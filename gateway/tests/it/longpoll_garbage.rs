@@ -166,12 +166,38 @@ async fn a_large_body_for_no_session_is_answered_at_its_head() {
     assert_eq!(answer.body, "{\"status\":410}");
 }
 
+/// Bodies that are only announced take the places of their session and no others.
+#[tokio::test]
+async fn a_session_has_sixteen_bodies_read_at_a_time() {
+    let gateway = gateway().await;
+    let (client, other) = (Poller::open(gateway.public()).await, Poller::open(gateway.public()).await);
+    let head = format!(
+        "POST /socket/longpoll?token={} HTTP/1.1\r\nhost: gateway.test\r\ncontent-length: 1000\r\n\r\n",
+        client.token
+    );
+    until(async || {
+        let mut held = Vec::new();
+        for _ in 0..16 {
+            let mut stream = TcpStream::connect(gateway.public()).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            held.push(stream);
+        }
+        let mut stream = TcpStream::connect(gateway.public()).await.unwrap();
+        stream.write_all(head.replace("1000", "2").as_bytes()).await.unwrap();
+        stream.write_all(b"{}").await.unwrap();
+        Answer::read(&mut stream).await.body == "{\"status\":408}"
+    })
+    .await;
+    is_unharmed(&other).await;
+}
+
 /// Sessions that are opened and left are gone in time.
 #[tokio::test]
 async fn abandoned_sessions_leave_nothing_behind() {
     let gateway = gateway().await;
+    let mut last = None;
     for _ in 0..50 {
-        let client = Poller::open(gateway.public()).await;
+        let client = last.insert(Poller::open(gateway.public()).await);
         client.send(&[json!(["1", "1", "room:1", "phx_join", {}])]).await;
     }
     until(async || {
@@ -180,6 +206,14 @@ async fn abandoned_sessions_leave_nothing_behind() {
     })
     .await;
     assert_eq!(gateway.endpoint().subscribers("room:1"), 0);
+    // The token is good, but a body for it is not read.
+    let mut stream = TcpStream::connect(gateway.public()).await.unwrap();
+    let head = format!(
+        "POST /socket/longpoll?token={} HTTP/1.1\r\nhost: gateway.test\r\ncontent-length: 1000000000\r\n\r\n",
+        last.unwrap().token
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(Answer::read(&mut stream).await.body, "{\"status\":410}");
     let answer = request(gateway.public(), "GET", "/socket/longpoll?vsn=2.0.0", &[], "").await;
     assert_eq!(answer.json()["status"], 410);
 }

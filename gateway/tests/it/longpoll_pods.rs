@@ -155,6 +155,24 @@ async fn a_short_outage_of_redis_ends_no_session() {
     assert!(!client.messages_until("say").await.is_empty());
 }
 
+/// Its client would take what comes later for all that there was.
+#[tokio::test]
+async fn an_answer_that_reaches_nobody_ends_the_session() {
+    let pods = pods("3s").await;
+    let (client, other) = (Poller::open(pods.a.public).await, Poller::open(pods.b.public).await);
+    client.join("1", "room:1").await;
+    let mut said = client.token.split('.').skip(1);
+    let (owner, session) = (said.next().unwrap(), said.next().unwrap());
+    let asker = other.token.split('.').nth(1).unwrap();
+    let head =
+        format!("1{{\"do\":\"answer\",\"from\":\"{owner}\",\"id\":999999,\"session\":\"{session}\",\"status\":200}}");
+    let letter = format!("{head}\n[\"late\"]");
+    assert_eq!(pods.redis.command(&["PUBLISH", &format!("gw:node:{asker}:m"), &letter]).trim(), ":1");
+    until(async || pods.a.metric("gateway_disconnects_total", "client_gone").await == 1.0).await;
+    pods.a.broadcast("room:1", "say", &json!({})).await;
+    assert_eq!(client.poll().await, (410, vec![]));
+}
+
 /// Letters that no pod writes are dropped.
 #[tokio::test]
 async fn garbage_in_the_channel_of_a_node_hurts_nobody() {

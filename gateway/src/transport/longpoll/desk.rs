@@ -10,12 +10,10 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::body::Frame;
+use super::places::MAX_PLACES;
 use crate::channel::Client;
 use crate::clock::Clock;
 use crate::socket::{CloseReason, Entry};
-
-/// How many POSTs of one session may wait. phoenix.js sends one at a time.
-const MAX_PUSHES: usize = 16;
 
 /// Where the requests of a client and the task of its session meet.
 pub(super) struct Desk {
@@ -119,7 +117,7 @@ impl Desk {
             if state.ended {
                 return Answer::Gone;
             }
-            if state.pushes.len() >= MAX_PUSHES {
+            if state.pushes.len() >= MAX_PLACES {
                 return Answer::Late;
             }
             state.pushes.push_back(Push { frames, done, given_up: Arc::clone(&given_up) });
@@ -135,8 +133,10 @@ impl Desk {
         }
     }
 
-    /// Messages may not have reached the client, or not in their order: it has to begin anew.
+    /// Messages may not have reached the client, or not in their order: it has to begin anew. It hears nothing more, or it
+    /// would take what comes later for all that there was.
     pub(super) fn break_off(&self) {
+        self.end();
         self.entry.close(CloseReason::ClientGone);
     }
 
@@ -162,6 +162,11 @@ impl Desk {
         let (waiter, pushes) = (state.waiter.take(), std::mem::take(&mut state.pushes));
         drop(state);
         drop((waiter, pushes));
+    }
+
+    /// Whether its client is to begin anew at another pod.
+    pub(super) fn is_sent_away(&self) -> bool {
+        self.entry.closing() == Some(CloseReason::Rebalanced)
     }
 
     pub(super) fn has_ended(&self) -> bool {

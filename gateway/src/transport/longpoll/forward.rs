@@ -68,13 +68,27 @@ impl Forwarder {
         self.pubsub.node()
     }
 
-    /// An answer has come; nobody may wait for it any more.
-    pub(super) fn answered(&self, id: u64, answer: Answer) {
+    /// An answer has come of a session at `from`; nobody may wait for it any more.
+    pub(super) fn answered(&self, from: &NodeId, id: u64, session: &str, answer: Answer) {
         // There are few nodes.
         let waiting = self.waiting.lock().values_mut().find_map(|waiting| waiting.remove(&id));
-        if let Some(waiting) = waiting {
-            let _gone = waiting.send(answer);
+        let unclaimed = match waiting {
+            Some(waiting) => waiting.send(answer).err(),
+            None => Some(answer),
+        };
+        if let Some(Answer::Messages(_)) = unclaimed {
+            self.lost(from, session);
         }
+    }
+
+    /// Tells a node that messages of a session there have reached nobody.
+    fn lost(&self, node: &NodeId, session: &str) {
+        let letter = Letter::Lost { session: session.to_owned() }.encode();
+        let (pubsub, node) = (self.pubsub.clone(), node.clone());
+        self.background.spawn(async move {
+            let sent = send(&pubsub, &node, letter).await;
+            tracing::debug!(%node, ?sent, "messages of a long poll came too late: their session is to end");
+        });
     }
 
     /// Looks whether a node is still there, for as long as somebody waits for it: one that is killed says nothing more.
@@ -110,7 +124,7 @@ impl Forwarder {
     pub(super) async fn poll(self: &Arc<Self>, ticket: &Ticket, window: Duration) -> Answer {
         let began = Instant::now();
         let Some(mut asked) = self.ask(ticket) else { return Answer::Nothing };
-        let sent = asked.send(Request::Poll).await;
+        let sent = asked.poll().await;
         let (late, until) = match sent {
             Sent::Nobody => return Answer::Gone,
             Sent::Heard => (Answer::Gone, Instant::now() + window + PATIENCE),
@@ -129,16 +143,30 @@ impl Forwarder {
         }
     }
 
-    /// Has another pod process a body.
+    /// Whether the pod of a session lives, and so a body for it is worth reading.
+    ///
+    /// # Errors
+    /// With the answer when it does not, or while Redis is away.
+    pub(super) async fn find(&self, ticket: &Ticket) -> Result<(), Answer> {
+        match send(&self.pubsub, &ticket.node, Letter::Ping.encode()).await {
+            Sent::Heard => Ok(()),
+            Sent::Nobody => Err(Answer::Gone),
+            Sent::Unknown => Err(Answer::Late),
+        }
+    }
+
+    /// Has another pod process a body, which is published once.
     pub(super) async fn push(self: &Arc<Self>, ticket: &Ticket, lines: bool, body: Bytes, window: Duration) -> Answer {
         let Some(mut asked) = self.ask(ticket) else { return Answer::Late };
         let size = u32::try_from(body.len().min(MAX_BYTES)).unwrap_or(u32::MAX);
-        let Ok(Ok(_permit)) = timeout(PATIENCE, self.bytes.acquire_many(size)).await else { return Answer::Late };
-        let wait = match asked.send(Request::Push { lines, body }).await {
-            Sent::Nobody => return Answer::Gone,
-            Sent::Heard => window + PATIENCE,
-            Sent::Unknown => PATIENCE,
+        let Ok(Ok(permit)) = timeout(PATIENCE, self.bytes.acquire_many(size)).await else { return Answer::Late };
+        let letter = asked.letter(Request::Push { lines, body });
+        let wait = match self.pubsub.send_letter(&ticket.node, letter).await {
+            Ok(0) => return Answer::Gone,
+            Ok(_) => window + PATIENCE,
+            Err(_) => PATIENCE,
         };
+        drop(permit);
         match timeout(wait, &mut asked.answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Answer::Late,
@@ -159,16 +187,17 @@ impl Forwarder {
         of_node.insert(id, sender);
         Some(Asked { forwarder: self, ticket, id, answer, waits: false })
     }
+}
 
-    async fn send(&self, to: &NodeId, letter: Bytes) -> Sent {
-        let until = Instant::now() + SEARCH;
-        loop {
-            match self.pubsub.send_letter(to, letter.clone()).await {
-                Ok(0) if Instant::now() >= until => return Sent::Nobody,
-                Ok(0) => sleep(SEARCH_PAUSE).await,
-                Ok(_) => return Sent::Heard,
-                Err(_) => return Sent::Unknown,
-            }
+/// Sends a letter to a node, again and again while nobody hears it.
+async fn send(pubsub: &PubSub, to: &NodeId, letter: Bytes) -> Sent {
+    let until = Instant::now() + SEARCH;
+    loop {
+        match pubsub.send_letter(to, letter.clone()).await {
+            Ok(0) if Instant::now() >= until => return Sent::Nobody,
+            Ok(0) => sleep(SEARCH_PAUSE).await,
+            Ok(_) => return Sent::Heard,
+            Err(_) => return Sent::Unknown,
         }
     }
 }
@@ -184,11 +213,14 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn send(&mut self, request: Request) -> Sent {
+    fn letter(&self, request: Request) -> Bytes {
         let (from, session) = (self.forwarder.node().clone(), self.ticket.session.as_str().to_owned());
-        self.waits = request == Request::Poll;
-        let letter = Letter::Request { from, id: self.id, session, request };
-        self.forwarder.send(&self.ticket.node, letter.encode()).await
+        Letter::Request { from, id: self.id, session, request }.encode()
+    }
+
+    async fn poll(&mut self) -> Sent {
+        self.waits = true;
+        send(&self.forwarder.pubsub, &self.ticket.node, self.letter(Request::Poll)).await
     }
 
     fn call_back(&mut self) {
@@ -211,6 +243,9 @@ impl Drop for Asked<'_> {
         drop(waiting);
         if unanswered {
             self.call_back();
+        } else if let Ok(Answer::Messages(_)) = self.answer.try_recv() {
+            // They came, and their client is gone.
+            self.forwarder.lost(&self.ticket.node, self.ticket.session.as_str());
         }
     }
 }

@@ -14,8 +14,10 @@ pub(super) enum Letter {
     Request { from: NodeId, id: u64, session: String, request: Request },
     /// The client of a request is gone, or its pod stops.
     Cancel { from: NodeId, id: u64 },
-    /// The answer to a request.
-    Answer { id: u64, answer: Answer },
+    /// The answer to a request of a session, by the node that has it.
+    Answer { from: NodeId, id: u64, session: String, answer: Answer },
+    /// The messages in an answer have reached nobody.
+    Lost { session: String },
     /// Whoever sends it wants to know whether anybody hears it.
     Ping,
 }
@@ -33,10 +35,32 @@ pub(super) enum Request {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 enum Head {
-    Poll { from: String, id: u64, session: String },
-    Push { from: String, id: u64, session: String, lines: bool },
-    Cancel { from: String, id: u64 },
-    Answer { id: u64, status: u16 },
+    Poll {
+        from: String,
+        id: u64,
+        session: String,
+    },
+    Push {
+        from: String,
+        id: u64,
+        session: String,
+        lines: bool,
+    },
+    Cancel {
+        from: String,
+        id: u64,
+    },
+    Answer {
+        #[serde(default)]
+        from: String,
+        id: u64,
+        #[serde(default)]
+        session: String,
+        status: u16,
+    },
+    Lost {
+        session: String,
+    },
     Ping,
 }
 
@@ -52,9 +76,11 @@ impl Letter {
                 }
             }
             Self::Cancel { from, id } => (Head::Cancel { from: from.to_string(), id: *id }, &none),
-            Self::Answer { id, answer } => {
+            Self::Lost { session } => (Head::Lost { session: session.clone() }, &none),
+            Self::Answer { from, id, session, answer } => {
                 let body = if let Answer::Messages(messages) = answer { messages } else { &none };
-                (Head::Answer { id: *id, status: answer.status() }, body)
+                let (from, session) = (from.to_string(), session.clone());
+                (Head::Answer { from, id: *id, session, status: answer.status() }, body)
             }
             Self::Ping => (Head::Ping, &none),
         };
@@ -84,7 +110,8 @@ impl Letter {
             }
             Head::Cancel { from, id } => Self::Cancel { from: NodeId::from(&*from), id },
             Head::Ping => Self::Ping,
-            Head::Answer { id, status } => {
+            Head::Lost { session } => Self::Lost { session },
+            Head::Answer { from, id, session, status } => {
                 let answer = match status {
                     200 if body.is_empty() => Answer::Done,
                     200 => Answer::Messages(body),
@@ -93,7 +120,7 @@ impl Letter {
                     410 => Answer::Gone,
                     _ => return None,
                 };
-                Self::Answer { id, answer }
+                Self::Answer { from: NodeId::from(&*from), id, session, answer }
             }
         })
     }
@@ -107,7 +134,7 @@ mod tests {
     fn a_letter_is_read_as_it_was_written() {
         let (from, session) = (NodeId::random(), "abc".to_owned());
         let request = |request| Letter::Request { from: from.clone(), id: 7, session: session.clone(), request };
-        let answer = |answer| Letter::Answer { id: 7, answer };
+        let answer = |answer| Letter::Answer { from: from.clone(), id: 7, session: session.clone(), answer };
         for letter in [
             request(Request::Poll),
             request(Request::Push { lines: true, body: Bytes::from_static(b"[1]\n[2]\n\xff") }),
@@ -118,6 +145,7 @@ mod tests {
             answer(Answer::Done),
             answer(Answer::Late),
             answer(Answer::Gone),
+            Letter::Lost { session: session.clone() },
             Letter::Ping,
         ] {
             assert_eq!(Letter::decode(&letter.encode()), Some(letter));

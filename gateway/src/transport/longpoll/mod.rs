@@ -7,8 +7,9 @@
 //! A request may reach any pod. The session's token names the node that holds it, so another pod asks that one by a letter
 //! over Redis (`pubsub`) and passes on its answer.
 //!
-//! Invariants: nothing is forwarded, and no body read, for a token that this deployment has not signed; a message leaves
-//! the session only when a poll has taken it; every wait has its end; what waits for a client is bounded by its outbox, and
+//! Invariants: nothing is forwarded, and no body read, for a token that this deployment has not signed within two weeks; no
+//! body is read, either, before the pod of its session is known to live and one of the session's places is taken; a message
+//! leaves the session only when a poll has taken it, and when that may have come to nothing no later one leaves; every wait has its end; what waits for a client is bounded by its outbox, and
 //! what it has sent by a number of requests and a size of each.
 
 mod answer;
@@ -17,6 +18,7 @@ mod desk;
 mod forward;
 mod letter;
 mod open;
+mod places;
 mod query;
 mod requests;
 mod secret;

@@ -14,11 +14,15 @@ use super::service::LongPolls;
 use super::session::Session;
 use super::token::{SessionId, Ticket};
 use crate::channel::{Client, Transport};
+use crate::clock::unix_seconds;
 use crate::socket::{Accepted, ConnectInfo, ConnectResult, Entry, Mount};
 use crate::wire::Encoding;
 
 /// For so many windows a session lives without a poll. Phoenix: one and a half to three.
 const WINDOWS: u32 = 2;
+
+/// How long a session that was sent away is remembered, for the poll that comes behind its last words.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A request that may open a session: its connect params and path variables apart.
 pub(super) struct Opening<'a> {
@@ -80,14 +84,22 @@ fn begin(
     let Accepted { id, assigns, expires_at } = accepted;
     let client = Arc::new(Client::new(id, assigns, encoding, Transport::LongPoll, endpoint, outbox, expires_at));
     let entry = Arc::new(Entry::new(Arc::clone(&client), window * WINDOWS, services.clock.now_ms()));
-    let ticket = Ticket { node: longpolls.forwarder().node().clone(), session: SessionId::random() };
+    let ticket =
+        Ticket { node: longpolls.forwarder().node().clone(), session: SessionId::random(), issued: unix_seconds() };
     let desk = Desk::new(Arc::clone(&client), Arc::clone(&entry), services.clock, window, mount.max_frame_size);
     let listed = longpolls.sessions().add(ticket.session.clone(), Arc::clone(&desk));
     let registration = services.registry.register(entry);
-    let session = Session::new(client, registration, desk, Arc::clone(mount), services, permit);
+    let requests = acceptor.tasks.clone();
+    let session = Session::new(client, registration, Arc::clone(&desk), Arc::clone(mount), services, permit);
     acceptor.connections.spawn(async move {
         session.run().await;
-        drop(listed);
+        if desk.is_sent_away() {
+            // Its client, who has just heard the last of it, is not to begin anew here by the same request.
+            requests.spawn_until_stop(async move {
+                tokio::time::sleep(FAREWELL).await;
+                drop(listed);
+            });
+        }
     });
     ticket
 }

@@ -13,11 +13,13 @@ use super::super::handshake::{Rejection, check_origin};
 use super::super::routes::Acceptor;
 use super::answer::{self, Answer};
 use super::body;
+use super::desk::Desk;
 use super::open::{Opening, open};
 use super::query::Query;
 use super::secret::Keys;
 use super::service::LongPolls;
 use super::token::Ticket;
+use crate::clock::unix_seconds;
 use crate::socket::{ConnectResult, Mount};
 
 /// What the long polls of a mount need.
@@ -67,10 +69,16 @@ impl LongPollMount {
         let ticket = self.ticket(parts, &query, &keys);
         if let Some(ticket) = &ticket {
             arrival.polls_until(Instant::now() + self.window);
+            let desk = self.desk(ticket);
             let answer = self.poll(ticket).await;
             if answer != Answer::Gone {
                 arrival.polls_until(Instant::now());
                 return answer::to_poll(&answer, &ticket.token(&keys, &self.mount.path));
+            }
+            if desk.is_some_and(|desk| desk.is_sent_away()) {
+                // There are too many here: the client begins anew by a request that the balancer sends elsewhere.
+                arrival.polls_until(Instant::now());
+                return answer::status(answer.status());
             }
         }
         let opening = Opening { parts, arrival, params: &query.params, variables };
@@ -85,12 +93,26 @@ impl LongPollMount {
         }
     }
 
-    /// Frames for a session. The body is not read before the token is known to be good.
+    /// Frames for a session. The body is not read before the token is known to be good, its session or at least the pod
+    /// that has it is found, and the session has a place for it.
     async fn post(&self, parts: &Parts, arrival: &Arrival, body: Body) -> Response {
         let Some(keys) = self.longpolls.keys().await else { return answer::not_ready() };
         let query = Query::read(parts.uri.query().unwrap_or_default());
         let Some(ticket) = self.ticket(parts, &query, &keys) else { return answer::status(Answer::Gone.status()) };
+        let Some(_place) = self.longpolls.places().take(&ticket.session) else {
+            return answer::status(Answer::Late.status());
+        };
         arrival.polls_until(Instant::now() + self.window);
+        let desk = self.desk(&ticket);
+        let found = match &desk {
+            Some(desk) if desk.has_ended() => Err(Answer::Gone),
+            Some(_) => Ok(()),
+            None if self.longpolls.is_here(&ticket) => Err(Answer::Gone),
+            None => self.longpolls.forwarder().find(&ticket).await,
+        };
+        if let Err(answer) = found {
+            return answer::status(answer.status());
+        }
         let lines = body::has_lines(&parts.headers);
         let max_frame = self.mount.max_frame_size;
         let read = async {
@@ -105,24 +127,24 @@ impl LongPollMount {
             }
         };
         self.acceptor.services.socket_metrics.bytes_received.inc_by(body.len() as u64);
-        let answer = if !self.longpolls.is_here(&ticket) {
-            self.longpolls.forwarder().push(&ticket, lines, body, self.window).await
-        } else if let Some(desk) = self.longpolls.sessions().find(&ticket.session) {
-            desk.push(frames).await
-        } else {
-            Answer::Gone
+        let answer = match desk {
+            Some(desk) => desk.push(frames).await,
+            None => self.longpolls.forwarder().push(&ticket, lines, body, self.window).await,
         };
         answer::status(answer.status())
     }
 
     async fn poll(&self, ticket: &Ticket) -> Answer {
-        if !self.longpolls.is_here(ticket) {
-            return self.longpolls.forwarder().poll(ticket, self.window).await;
-        }
-        match self.longpolls.sessions().find(&ticket.session) {
+        match self.desk(ticket) {
             Some(desk) => desk.poll().await,
-            None => Answer::Gone,
+            None if self.longpolls.is_here(ticket) => Answer::Gone,
+            None => self.longpolls.forwarder().poll(ticket, self.window).await,
         }
+    }
+
+    /// The desk of a session, if that is here.
+    fn desk(&self, ticket: &Ticket) -> Option<Arc<Desk>> {
+        self.longpolls.is_here(ticket).then(|| self.longpolls.sessions().find(&ticket.session)).flatten()
     }
 
     /// The session of a request: the header wins over the query (row 210).
@@ -132,6 +154,6 @@ impl LongPollMount {
             Some(header) => header.to_str().ok()?,
             None => query.session.as_deref()?,
         };
-        Ticket::read(token, keys, &self.mount.path)
+        Ticket::read(token, keys, &self.mount.path, unix_seconds())
     }
 }

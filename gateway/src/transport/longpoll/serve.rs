@@ -42,7 +42,14 @@ impl Server {
     /// Takes a letter. Does not wait.
     pub(super) fn receive(&self, letter: &Bytes) {
         match Letter::decode(letter) {
-            Some(Letter::Answer { id, answer }) => self.0.forwarder.answered(id, answer),
+            Some(Letter::Answer { from, id, session, answer }) => {
+                self.0.forwarder.answered(&from, id, &session, answer);
+            }
+            Some(Letter::Lost { session }) => {
+                if let Some(desk) = self.0.sessions.find(&SessionId::from(&*session)) {
+                    desk.break_off();
+                }
+            }
             Some(Letter::Cancel { from, id }) => drop(self.0.polls.lock().remove(&(from, id))),
             Some(Letter::Request { from, id, session, request }) => {
                 let Ok(place) = Arc::clone(&self.0.room).try_acquire_owned() else {
@@ -52,7 +59,7 @@ impl Server {
                 let poll = (desk.is_some() && request == Request::Poll).then(|| self.expect(from.clone(), id));
                 let this = self.clone();
                 self.0.tasks.spawn_until_stop(async move {
-                    this.serve(from, id, desk, request, poll).await;
+                    this.serve(from, id, &session, desk, request, poll).await;
                     drop(place);
                 });
             }
@@ -72,6 +79,7 @@ impl Server {
         &self,
         from: NodeId,
         id: u64,
+        session: &str,
         desk: Option<Arc<Desk>>,
         request: Request,
         called_back: Option<oneshot::Receiver<()>>,
@@ -92,7 +100,8 @@ impl Server {
             }
             _ => Answer::Gone,
         };
-        let letter = Letter::Answer { id, answer: answer.clone() }.encode();
+        let (here, session) = (self.0.forwarder.node().clone(), session.to_owned());
+        let letter = Letter::Answer { from: here, id, session, answer: answer.clone() }.encode();
         let heard = self.0.pubsub.send_letter(&from, letter).await;
         // Messages that are lost, or may be: the client must not go on as if it had them.
         if let (Some(desk), Answer::Messages(_)) = (desk, answer)

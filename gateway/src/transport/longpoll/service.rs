@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::forward::Forwarder;
+use super::places::Places;
 use super::secret::{Keys, Secret};
 use super::serve::Server;
 use super::sessions::Sessions;
@@ -14,6 +15,7 @@ pub(crate) struct LongPolls {
     secret: Secret,
     sessions: Arc<Sessions>,
     forwarder: Arc<Forwarder>,
+    places: Arc<Places>,
 }
 
 impl LongPolls {
@@ -24,7 +26,7 @@ impl LongPolls {
         let forwarder = Forwarder::new(pubsub.clone(), background.clone(), stopping.clone());
         let server = Server::new(pubsub.clone(), Arc::clone(&sessions), Arc::clone(&forwarder), background.clone());
         pubsub.open_letters(Arc::new(move |letter| server.receive(&letter)));
-        let this = Arc::new(Self { secret: Secret::new(), sessions, forwarder });
+        let this = Arc::new(Self { secret: Secret::new(), sessions, forwarder, places: Arc::default() });
         let (agreeing, pubsub) = (Arc::clone(&this), pubsub.clone());
         background.spawn_until_stop(async move { agreeing.secret.agree(&pubsub).await });
         this
@@ -41,6 +43,11 @@ impl LongPolls {
     /// Whether a session is said to be here.
     pub(super) fn is_here(&self, ticket: &Ticket) -> bool {
         ticket.node == *self.forwarder.node()
+    }
+
+    /// Who may have a body read.
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
     }
 
     pub(super) fn sessions(&self) -> &Arc<Sessions> {

@@ -5,8 +5,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::super::admission::Permit;
+use super::super::connection::LAST_ANSWERS;
 use super::desk::{Desk, Push};
 use crate::channel::Client;
 use crate::outbox::{Overflowed, Packet, Taken};
@@ -58,6 +60,10 @@ impl Session {
         let reason = poll_fn(|cx| self.poll(cx)).await;
         tracing::debug!(reason = %reason, "the session ends");
         self.services.socket_metrics.disconnect(reason);
+        if reason.lets_finish() && self.driver.owes_answers() {
+            // Boxed, as the end below. What comes too late is what the client would not have waited for.
+            let _late = Box::pin(timeout(LAST_ANSWERS, poll_fn(|cx| self.poll_answers(cx)))).await;
+        }
         self.driver.close();
         self.push = None;
         // Boxed, so that the task of an open session does not carry the room for its end.
@@ -91,6 +97,29 @@ impl Session {
         }
         let parked = self.client.outbox().park(cx, std::mem::take(&mut self.written));
         parked.map(|parked| !parked).map_err(|Overflowed| CloseReason::SlowConsumer)
+    }
+
+    /// Goes on without taking new frames until the client waits for nothing more.
+    fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..MAX_ROUNDS {
+            match self.take() {
+                Ok(true) => self.driver.collect_mail(),
+                Ok(false) => {}
+                Err(_) => return Poll::Ready(()),
+            }
+            self.driver.poll(cx);
+            while self.hand_over() {}
+            if !self.driver.owes_answers() {
+                return Poll::Ready(());
+            }
+            match self.client.outbox().park(cx, std::mem::take(&mut self.written)) {
+                Ok(true) => return Poll::Pending,
+                Ok(false) => {}
+                Err(Overflowed) => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Takes what waits in the outbox. Whether it was signalled.
@@ -159,7 +188,11 @@ impl Session {
 
     /// Ends the channels, so that others learn of it at once, and beside that lets the client poll what was meant for it.
     async fn finish(mut self, reason: CloseReason) {
-        let has_last_words = !matches!(reason, CloseReason::SlowConsumer | CloseReason::IdleTimeout);
+        let has_last_words =
+            !matches!(reason, CloseReason::SlowConsumer | CloseReason::IdleTimeout | CloseReason::ClientGone);
+        if !has_last_words {
+            self.desk.end();
+        }
         let mut last_words = Box::pin(tokio::time::sleep(if has_last_words { PATIENCE } else { Duration::ZERO }));
         poll_fn(|cx| {
             self.driver.poll(cx);

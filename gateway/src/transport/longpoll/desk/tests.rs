@@ -58,6 +58,10 @@ async fn messages_that_newer_ones_may_have_overtaken_end_the_session() {
     assert!(give(&desk, b"2"));
     drop(older);
     assert_eq!(desk.entry.closing(), Some(CloseReason::ClientGone));
+    assert_eq!(newer.await, messages(b"2"), "it is on its way");
+    let mut later = Box::pin(desk.poll());
+    assert_eq!((&mut later).now_or_never(), Some(Answer::Gone));
+    assert!(!give(&desk, b"3"), "nothing follows what is lost");
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +100,7 @@ async fn the_end_answers_all() {
 #[tokio::test(start_paused = true)]
 async fn bodies_wait_in_a_bounded_number_and_for_a_window() {
     let desk = desk();
-    let mut pushes: Vec<_> = (0..MAX_PUSHES).map(|_| Box::pin(desk.push(VecDeque::new()))).collect();
+    let mut pushes: Vec<_> = (0..MAX_PLACES).map(|_| Box::pin(desk.push(VecDeque::new()))).collect();
     assert!(pushes.iter_mut().all(|push| push.now_or_never().is_none()));
     assert_eq!(desk.push(VecDeque::new()).now_or_never(), Some(Answer::Late));
     let first = desk.next_push().unwrap();
