@@ -11,7 +11,7 @@ use crate::lifecycle::{Latch, Readiness, Tasks};
 use crate::presence::Presence;
 use crate::socket::{CloseReason, Registry};
 
-/// How long a request may still take that is no connection yet when the listener closes: who dribbles does not hold the
+/// How long a request may still take that is no connection when all connections have ended: who dribbles does not hold the
 /// stop.
 const UNANSWERED_LIMIT: Duration = Duration::from_secs(2);
 
@@ -51,11 +51,10 @@ impl Stop {
         }
         self.registry.refuse_new(CloseReason::Draining);
         self.tasks.stop();
+        let drained = close_all(&self.registry, &self.connections, &self.settings, schedule.cut).await;
+        // Behind them: a poll waits until its session has ended, and is answered then.
         let unanswered = UNANSWERED_LIMIT.min(schedule.cut.saturating_duration_since(Instant::now()));
-        let (drained, stopped) = tokio::join!(
-            close_all(&self.registry, &self.connections, &self.settings, schedule.cut),
-            self.tasks.join(unanswered),
-        );
+        let stopped = self.tasks.join(unanswered).await;
         let step = |most| schedule.step(most, Instant::now());
         // Before the way to Redis is given up: the others are to see them leave now, and not when the lease has ended.
         if !self.presence.close(step(BACKGROUND_LIMIT)).await {
