@@ -109,6 +109,9 @@ impl Gateway {
     /// Serves until SIGTERM or SIGINT, then stops in order as [`Gateway::shutdown`] does; a second signal ends that at
     /// once. Whether all ended in time.
     ///
+    /// Tasks that are still at work then are not ended by this, and a runtime that is dropped waits without end for one that
+    /// blocks. The caller has to bound that: end the process, or use `Runtime::shutdown_timeout`.
+    ///
     /// # Errors
     /// When the signals cannot be caught; the gateway is stopped then.
     pub async fn until_stopped(self) -> io::Result<bool> {
