@@ -87,6 +87,7 @@ describe("phoenix_channels_client 0.1.2", () => {
     const push = () => client.ask("push", { topic, event: "new_msg", payload: {} });
     while ((await push()).failed === undefined);
     assert.match((await push()).failed, /closed/);
+    while (await client.does("is_joined", { topic }));
     await connect(client, "fallen");
     await join(client, topic);
     assert.deepEqual(await push(), { answer: { ok: {} } });

@@ -5,7 +5,8 @@ import { before, describe, test } from "node:test";
 
 import phoenixChannels from "phoenix-channels";
 
-import { Client, Room } from "./support/client.mjs";
+import { refusing } from "./support/backend.mjs";
+import { answerToJoin, Client, Room } from "./support/client.mjs";
 import { Gateway } from "./support/gateway.mjs";
 import { scope } from "./support/scope.mjs";
 import { Journal, within } from "./support/wait.mjs";
@@ -21,8 +22,9 @@ async function connect(t, gateway, params = {}, options = {}) {
   socket.onClose((event) => closed.add(event));
   socket.onMessage((message) => messages.add(message));
   t.after(() => {
-    // Its `disconnect` forgets this timer, which would keep node running.
+    // Its `disconnect` forgets these timers, which would keep node running.
     clearInterval(socket.heartbeatTimer);
+    socket.reconnectTimer.reset();
     socket.disconnect();
   });
   socket.connect();
@@ -65,6 +67,12 @@ describe("phoenix-channels 1.0.0", () => {
     await room.received("new_msg", { from: "new" });
     assert.deepEqual(await room.push("phx_close", {}), { status: "error", response: { reason: "forbidden" } });
     assert.equal(room.channel.state, "joined");
+  });
+
+  test("is told why a join is refused", async (t) => {
+    const client = await connect(t, await refusing(t, "members only"));
+    const answer = await answerToJoin(client, "hook:1");
+    assert.deepEqual(answer, { status: "error", response: { reason: "members only" } });
   });
 
   test("gets no bytes, which version 1 cannot carry, and goes on", async (t) => {
