@@ -14,57 +14,11 @@ HOLD=${HOLD:-70}
 ulimit -n "$(ulimit -H -n)"
 entries=$((TOPICS * PER_TOPIC))
 work=$(mktemp -d)
-redis=
-pods=()
 failed=()
+# shellcheck source=loadtest/pods.sh
+source loadtest/pods.sh
 
-stop_all() {
-    for pid in "${pods[@]}" $redis; do
-        kill -TERM "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-    pods=() redis=
-}
 trap 'stop_all; rm -rf "$work"' EXIT
-
-cli() {
-    redis-cli -p "$port" "$@"
-}
-
-start_redis() {
-    for _ in $(seq 20); do
-        port=$((17000 + RANDOM % 5000))
-        redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no >"$work/redis.log" 2>&1 &
-        redis=$!
-        for _ in $(seq 100); do
-            # Another server may have the port: ours has ended then.
-            kill -0 "$redis" 2>/dev/null || continue 2
-            [[ $(cli ping 2>/dev/null) == PONG ]] && return 0
-            sleep 0.05
-        done
-    done
-    echo "no Redis could be started" >&2
-    return 1
-}
-
-# Starts a pod; adds to `pods`, and to the flags of the load tool, `target`.
-start_pod() {
-    "$BIN/gateway" serve --config loadtest/bench.toml --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 \
-        --redis-url "redis://127.0.0.1:$port" --ready-file "$work/ready" >"$work/gateway.log" 2>&1 &
-    pods+=($!)
-    for _ in $(seq 200); do
-        if [[ -s $work/ready ]]; then
-            target+=(--url "ws://$(sed -n 's/^listening public=\([^ ]*\) .*/\1/p' "$work/ready")/socket/websocket" --pid $!)
-            rm "$work/ready"
-            return 0
-        fi
-        kill -0 $! 2>/dev/null || break
-        sleep 0.05 # the file is the event; the shell has no way to wait for it
-    done
-    echo "the gateway did not start:" >&2
-    cat "$work/gateway.log" >&2
-    return 1
-}
 
 # start COUNT: a Redis of its own and so many pods.
 start() {

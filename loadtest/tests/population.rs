@@ -1,57 +1,15 @@
 //! Populations on the tool's own floor, in processes of their own. Only counts are asserted, never times.
 #![allow(clippy::unwrap_used, reason = "a broken promise in a test is a failed test")]
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+mod support;
 
-use serde_json::Value;
+use std::process::Command;
 
-struct Floor {
-    child: Child,
-    url: String,
-}
-
-impl Floor {
-    fn start() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
-        let mut child = command
-            .args(["floor", "--until-stdin-closes"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = format!("ws://{}/socket/websocket", line.trim().strip_prefix("listening ").unwrap());
-        Self { child, url }
-    }
-
-    /// Runs a scenario against this floor and returns its output and its JSON report.
-    fn run(&self, name: &str, arguments: &str) -> (Output, Value) {
-        let json = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.json", std::process::id()));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
-        command.args(arguments.split(' ')).args(["--url", &self.url, "--pid", &self.child.id().to_string()]);
-        let output = command.args(["--quiet", "--json"]).arg(&json).output().unwrap();
-        let report = std::fs::read_to_string(json).ok().and_then(|text| serde_json::from_str(&text).ok());
-        (output, report.unwrap_or_default())
-    }
-}
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
+use support::{Floor, text};
 
 #[test]
 fn workers_hold_their_part_and_every_delivery_is_checked() {
-    let floor = Floor::start();
+    let floor = Floor::start(&[]);
     for vsn in ["1.0.0", "2.0.0"] {
         let arguments = format!(
             "soak --vsn {vsn} --connections 30 --connections-per-topic 5 --workers 2 --deliveries 1000 --duration 1s"
@@ -68,7 +26,7 @@ fn workers_hold_their_part_and_every_delivery_is_checked() {
 
 #[test]
 fn those_who_are_cut_come_back_and_a_server_that_cannot_recover_is_found_out() {
-    let floor = Floor::start();
+    let floor = Floor::start(&[]);
     let waves = "reconnect --connections 20 --connections-per-topic 10 --rate 100 --duration 1s --wave-every 200ms \
                  --wave-share 0.5 --away 50ms --seed 7";
     let (output, report) = floor.run("waves", waves);
@@ -84,7 +42,7 @@ fn those_who_are_cut_come_back_and_a_server_that_cannot_recover_is_found_out() {
 
 #[test]
 fn a_day_has_members_who_come_and_go() {
-    let floor = Floor::start();
+    let floor = Floor::start(&[]);
     let arguments = "mixed --connections 40 --workers 2 --rate 100 --duration 1s --session 500ms --typing 50 --seed 3";
     let (output, report) = floor.run("mixed", arguments);
     assert!(output.status.success(), "{}", text(&output));
@@ -95,7 +53,7 @@ fn a_day_has_members_who_come_and_go() {
 
 #[test]
 fn a_server_that_goes_away_is_told_in_plain_words() {
-    let mut floor = Floor::start();
+    let mut floor = Floor::start(&[]);
     floor.child.kill().unwrap();
     floor.child.wait().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
