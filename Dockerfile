@@ -19,6 +19,7 @@ RUN mkdir -p gateway/src loadtest/src \
     && touch gateway/src/lib.rs \
     && .ci/build-static
 
+COPY migrations migrations
 COPY gateway gateway
 # The placeholders are newer than the sources, so cargo would take what it built of them.
 RUN find gateway/src -type f -exec touch {} + \

@@ -25,6 +25,31 @@ def test_the_layer_of_dependencies_knows_all_manifests():
         assert f"!{member}" in ignore or f"!{member}/Cargo.toml" in ignore, member
 
 
+def test_the_layer_of_dependencies_is_built_without_the_sources():
+    """Cargo looks for a target that names no path; one that names it may be missing while another one is built."""
+    manifest = tomllib.loads((support.ROOT / "gateway" / "Cargo.toml").read_text())
+    for kind in ("example", "test", "bench"):
+        for target in manifest.get(kind, []):
+            assert "path" in target, f"{kind} {target['name']}"
+
+
+def test_what_the_sources_include_is_copied():
+    """Files outside of the package that end up in the binary; what only tests include is not built."""
+    ignore = (support.ROOT / ".dockerignore").read_text().splitlines()
+    second_build = STAGES[1].rpartition("COPY gateway gateway")[0]
+    included = set()
+    for source in (support.ROOT / "gateway" / "src").rglob("*.rs"):
+        if "tests" in source.parts or source.name == "lib.rs":
+            continue
+        for path in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', source.read_text()):
+            path = (source.parent / path).resolve().relative_to(support.ROOT)
+            if path.parts[0] != "gateway":
+                included.add(path.parts[0])
+    assert included == {"migrations"}
+    for folder in included:
+        assert f"COPY {folder} {folder}" in second_build and f"!{folder}" in ignore, folder
+
+
 def test_both_builds_are_those_of_the_script():
     assert STAGES[1].count(".ci/build-static") == 3, "copied once, run twice"
     assert "cargo" not in STAGES[1].replace("COPY Cargo", "").replace("so cargo would take", "")
