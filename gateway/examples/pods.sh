@@ -65,7 +65,7 @@ if [[ -z ${DATABASE_URL:-} && $name != gym ]]; then
         postgres "$bin"
         echo "Both pods share a PostgreSQL that ends with them: 127.0.0.1:4031."
     else
-        export DATABASE_URL=sqlite://$folder/$name.db?mode=rwc
+        export DATABASE_URL="sqlite://$folder/$name.db?mode=rwc"
         echo "There are no programs of PostgreSQL here: both pods share an SQLite file. It has one writer at a time."
     fi
 fi
