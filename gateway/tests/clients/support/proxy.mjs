@@ -54,12 +54,13 @@ export class Proxy {
       this.#swallows = () => false;
       return;
     }
-    this.#forward({ method, url, headers, body }, outgoing, this.#pods.length);
+    // Its own order of pods: another request that comes meanwhile must not have it meet the same dead pod twice.
+    const first = this.#next++ % this.#pods.length;
+    this.#forward({ method, url, headers, body }, outgoing, [...this.#pods.slice(first), ...this.#pods.slice(0, first)]);
   }
 
   /** To the next pod; one that takes no connection is passed over, as balancers do. */
-  #forward(message, outgoing, tries) {
-    const pod = this.#pods[this.#next++ % this.#pods.length];
+  #forward(message, outgoing, [pod, ...others]) {
     const [host, port] = pod.public.split(":");
     const { method, url, headers, body } = message;
     const upstream = request({ host, port, method, path: url, headers, agent: this.#agent }, (answer) => {
@@ -71,7 +72,7 @@ export class Proxy {
       if (outgoing.headersSent || outgoing.destroyed) return outgoing.destroy();
       // A connection that was kept and has been closed meanwhile took nothing either.
       const untaken = error.code === "ECONNREFUSED" || (upstream.reusedSocket && error.code === "ECONNRESET");
-      if (untaken && tries > 1) return this.#forward(message, outgoing, tries - 1);
+      if (untaken && others.length > 0) return this.#forward(message, outgoing, others);
       outgoing.writeHead(502).end();
     });
     // A client that has gone away waits for nothing.
