@@ -19,6 +19,8 @@ use crate::ids::NodeId;
 pub(super) struct Replica {
     position: Option<Position>,
     holders: HashMap<PhxRef, Holder>,
+    /// The nodes of the holders, and how many each has. So holders share one text: there are few nodes and many holders.
+    nodes: HashMap<NodeId, usize>,
     state: State,
     /// Until when states linger whose clients have left.
     lingering: HashMap<PhxRef, u64>,
@@ -171,24 +173,46 @@ impl Replica {
 
     fn put(&mut self, record: Record, changes: &mut Changes) {
         let Record { id, key, meta, until } = record;
+        let node = self.hold(id.node);
         match until {
             Some(until) => self.lingering.insert(id.phx_ref.clone(), until),
             None => self.lingering.remove(&id.phx_ref),
         };
         if let Some(holder) = self.holders.get_mut(&id.phx_ref) {
             // Somebody else keeps the same state of the same client from now on.
-            holder.node = id.node;
+            let former = std::mem::replace(&mut holder.node, node);
+            self.release(&former);
             return;
         }
-        let Some(meta) = TrackedMeta::new(id.phx_ref.clone(), &meta) else { return };
+        let Some(meta) = TrackedMeta::new(id.phx_ref.clone(), &meta) else {
+            self.release(&node);
+            return;
+        };
         let meta = changes.join(&key, meta);
         self.state.insert(&key, meta);
-        self.holders.insert(id.phx_ref, Holder { node: id.node, key });
+        self.holders.insert(id.phx_ref, Holder { node, key });
+    }
+
+    /// One more of this node, in the one text that all its holders have.
+    fn hold(&mut self, node: NodeId) -> NodeId {
+        let shared = self.nodes.get_key_value(&node).map_or(node, |(known, _)| known.clone());
+        *self.nodes.entry(shared.clone()).or_default() += 1;
+        shared
+    }
+
+    fn release(&mut self, node: &NodeId) {
+        if let Some(count) = self.nodes.get_mut(node) {
+            *count -= 1;
+            if *count == 0 {
+                self.nodes.remove(node);
+            }
+        }
     }
 
     fn drop(&mut self, phx_ref: &PhxRef, changes: &mut Changes) {
         let Some(holder) = self.holders.remove(phx_ref) else { return };
         self.lingering.remove(phx_ref);
+        self.release(&holder.node);
         if let Some(meta) = self.state.remove(&holder.key, phx_ref) {
             changes.leave(&holder.key, meta);
         }

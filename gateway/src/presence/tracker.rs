@@ -92,7 +92,7 @@ impl Tracker {
         if kept_back {
             topics.timed.remove(&phx_ref);
         }
-        let tracked = topics.owners.entry(owner).or_default();
+        let tracked = topics.owners.entry(owner).or_insert_with(|| Vec::with_capacity(1));
         if !tracked.contains(topic) {
             tracked.push(topic.clone());
         }

@@ -78,6 +78,8 @@ struct Shown {
     replica: Replica,
     /// The payload of `presence_state`, until something changes.
     payload: Option<Bytes>,
+    /// Whether somebody has asked for it since the last beat.
+    asked: bool,
     /// Whether somebody looks after what lingers.
     expiring: bool,
 }
@@ -166,12 +168,18 @@ impl Watcher {
         }
     }
 
-    /// Time has passed: reads the topics that wait for nodes which may have gone.
+    /// Time has passed: drops payloads that nobody asks for, and reads the topics that wait for nodes which may have gone.
     pub(super) fn beat(self: &Arc<Self>, store: &Arc<dyn Store>) {
         let now = Instant::now();
         let views: Vec<Arc<View>> = self.views.lock().values().cloned().collect();
         for view in views {
-            let due = view.shown.lock().replica.believed_until().is_some_and(|until| until <= now);
+            let mut shown = view.shown.lock();
+            // Where nobody joins, the topic needs no text of who is there: it is as large as the state itself.
+            if !std::mem::take(&mut shown.asked) {
+                shown.payload = None;
+            }
+            let due = shown.replica.believed_until().is_some_and(|until| until <= now);
+            drop(shown);
             if due || !*view.ready.borrow() {
                 self.read_soon(store, &view);
             }
@@ -338,6 +346,7 @@ impl View {
     /// Runs `f` with the payload of `presence_state`, while no diff can be sent. Made once for each change.
     pub(super) fn with_payload<R>(&self, f: impl FnOnce(&Payload) -> R) -> R {
         let mut shown = self.shown.lock();
+        shown.asked = true;
         let bytes = match &shown.payload {
             Some(payload) => payload.clone(),
             None => {

@@ -8,8 +8,16 @@ use crate::outbox::Outbox;
 use crate::wire::{Encoding, MAX_NAME, Payload};
 
 /// Names one subscriber; unique within the node, so that a broadcast can leave its sender out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubscriberId(pub(super) u64);
+
+impl SubscriberId {
+    /// The least, for ranges.
+    pub(crate) const MIN: Self = Self(u64::MIN);
+
+    /// The greatest, for ranges.
+    pub(crate) const MAX: Self = Self(u64::MAX);
+}
 
 #[cfg(test)]
 impl SubscriberId {
