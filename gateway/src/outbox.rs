@@ -16,8 +16,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use thiserror::Error;
 
+use crate::websocket::deflate::{MIN_LEN, Window, compress};
 use crate::websocket::{FrameHeader, MessageKind};
-use crate::wire::{EncodeError, Encoding, Opcode, Outgoing};
+use crate::wire::{Compression, EncodeError, Encoding, Opcode, Outgoing};
 
 /// What a queued frame costs beside its bytes, so that a limit in bytes bounds the number of small frames too.
 const PACKET_OVERHEAD: usize = 64;
@@ -27,6 +28,8 @@ const PACKET_OVERHEAD: usize = 64;
 pub struct Packet {
     frame: Bytes,
     header_len: u8,
+    /// How much shorter compression made the message, in bytes.
+    saved: u32,
 }
 
 impl Packet {
@@ -35,18 +38,58 @@ impl Packet {
     /// # Errors
     /// When the version of the encoding cannot carry it.
     pub fn encode(encoding: impl Into<Encoding>, message: Outgoing<'_>) -> Result<Self, EncodeError> {
+        let encoding = encoding.into();
         let mut out = Vec::with_capacity(256);
         out.resize(FrameHeader::MAX_LEN, 0);
-        let kind = match encoding.into().encode(message, &mut out)? {
+        let kind = match encoding.encode(message, &mut out)? {
             Opcode::Text => MessageKind::Text,
             Opcode::Binary => MessageKind::Binary,
         };
         let header = FrameHeader::message(kind, out.len() - FrameHeader::MAX_LEN);
-        // The header's length depends on the payload's: write it right before the payload and skip what is unused.
+        let packet = Self::framed(out, header, 0);
+        Ok(match encoding.compression {
+            Compression::None => packet,
+            compression => packet.compressed(compression),
+        })
+    }
+
+    /// Puts the header into the room in front of the payload. Its length depends on the payload's: it is written right
+    /// before the payload, and what is unused is skipped.
+    fn framed(mut out: Vec<u8>, header: FrameHeader, saved: u32) -> Self {
         let start = FrameHeader::MAX_LEN - header.as_slice().len();
         out[start..FrameHeader::MAX_LEN].copy_from_slice(header.as_slice());
-        let header_len = header.len();
-        Ok(Self { frame: Bytes::from(out).slice(start..), header_len })
+        Self { frame: Bytes::from(out).slice(start..), header_len: header.len(), saved }
+    }
+
+    /// The same message for connections with this compression. A small one, and one that does not shrink, stays as it is:
+    /// each message says of itself whether it is compressed.
+    #[must_use]
+    pub fn compressed(&self, compression: Compression) -> Self {
+        let window = match compression {
+            Compression::None => return self.clone(),
+            Compression::Deflate => Window::Full,
+            Compression::DeflateSmall => Window::Small,
+        };
+        let payload = self.payload();
+        if payload.len() < MIN_LEN {
+            return self.clone();
+        }
+        let mut out = vec![0; FrameHeader::MAX_LEN];
+        if !compress(window, payload, &mut out) {
+            return self.clone();
+        }
+        // It may be kept for long: without the room that was made for the worst.
+        out.shrink_to_fit();
+        let kind = if self.is_binary() { MessageKind::Binary } else { MessageKind::Text };
+        let len = out.len() - FrameHeader::MAX_LEN;
+        let saved = u32::try_from(payload.len() - len).unwrap_or(u32::MAX);
+        Self::framed(out, FrameHeader::compressed_message(kind, len), saved)
+    }
+
+    /// How long the message was before it was compressed, and is now, in bytes. None: it is not compressed.
+    pub fn compression(&self) -> Option<(usize, usize)> {
+        let now = self.payload().len();
+        (self.saved > 0).then_some((now + self.saved as usize, now))
     }
 
     /// The whole WebSocket frame.
@@ -54,7 +97,7 @@ impl Packet {
         &self.frame
     }
 
-    /// The message without its WebSocket header.
+    /// The message without its WebSocket header, as compressed as the packet is.
     pub fn payload(&self) -> &[u8] {
         &self.frame[self.header_len.into()..]
     }
@@ -67,7 +110,7 @@ impl Packet {
 
     /// A control frame, which no limit counts.
     pub fn control(frame: Bytes) -> Self {
-        Self { frame, header_len: 0 }
+        Self { frame, header_len: 0, saved: 0 }
     }
 
     /// Whether it is a control frame.

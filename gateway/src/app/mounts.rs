@@ -43,7 +43,8 @@ pub(super) fn configured_mount(
         .check_origin(check_origin)
         .idle_timeout(socket.idle_timeout)
         .max_frame_size(socket.max_frame_size)
-        .max_channels(socket.max_channels);
+        .max_channels(socket.max_channels)
+        .compress(socket.compress);
     let mount = if socket.longpoll { mount.longpoll(socket.longpoll_window) } else { mount };
     if socket.subprotocols.is_empty() { mount } else { mount.subprotocols(&socket.subprotocols) }
 }

@@ -17,6 +17,7 @@ pub(super) const KEYS: &[&str] = &[
     "idle_timeout",
     "max_frame_size",
     "max_channels",
+    "compress",
     "id",
     "subprotocols",
     "longpoll",
@@ -48,6 +49,9 @@ pub struct Socket {
     pub max_frame_size: usize,
     /// Topics that one connection may have joined at once. Default 100; `GATEWAY_SOCKET__MAX_CHANNELS`.
     pub max_channels: usize,
+    /// Whether WebSockets whose clients offer it are compressed (permessage-deflate). Default false;
+    /// `GATEWAY_SOCKET__COMPRESS`.
+    pub compress: bool,
     /// What names the connections of one user, so that they can be disconnected together. Absent (the default): they
     /// have no name. `GATEWAY_SOCKET__ID`.
     pub id: Option<IdTemplate>,
@@ -83,6 +87,7 @@ impl Socket {
             idle_timeout: section.period("idle_timeout", Duration::from_secs(60))?,
             max_frame_size: section.size("max_frame_size", 256 << 10)?,
             max_channels: section.count("max_channels", 100)?,
+            compress: section.flag("compress", false)?,
             id: section.text_as("id", IdTemplate::parse)?,
             subprotocols: section.list_as("subprotocols", check_subprotocol)?.unwrap_or_default(),
             longpoll: section.flag("longpoll", false)?,
@@ -110,6 +115,7 @@ impl Socket {
         out.duration("idle_timeout", self.idle_timeout);
         out.size("max_frame_size", self.max_frame_size);
         out.number("max_channels", self.max_channels);
+        out.bool("compress", self.compress);
         match &self.id {
             Some(id) => out.text("id", id.as_str()),
             None => out.comment("id is not set"),

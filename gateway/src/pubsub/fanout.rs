@@ -1,4 +1,4 @@
-//! One message to all subscribers of a topic on this pod: encoded at most once per version, never waiting.
+//! One message to all subscribers of a topic on this pod: encoded and compressed at most once per encoding, never waiting.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use slab::Slab;
 use super::backend::Inbound;
 use super::message::{Delivery, Received, Subscriber};
 use crate::outbox::{Outbox, Packet};
-use crate::wire::{Encoding, Outgoing, Payload};
+use crate::wire::{Compression, Encoding, Outgoing, Payload};
 
 /// Hands a message to everybody but the excluded one. How many took it.
 pub(super) fn deliver(subscribers: &Slab<Subscriber>, topic: &Arc<str>, message: &Inbound<'_>) -> usize {
@@ -60,12 +60,30 @@ impl<'a> Forms<'a> {
     /// Whether the connection took it. One whose queue is full is closed by its own task; one that speaks version 1 is
     /// left out of binary messages (checklist row 166).
     fn push(&mut self, encoding: Encoding, outbox: &Outbox) -> bool {
+        let packet = match encoding.compression {
+            Compression::None => self.plain(encoding),
+            _ => self.compressed(encoding),
+        };
+        packet.is_some_and(|packet| outbox.push(packet.clone()).is_ok())
+    }
+
+    fn plain(&mut self, encoding: Encoding) -> Option<&Packet> {
         let Inbound { topic, event, payload, kept, .. } = self.message;
         let offset = kept.map(|kept| kept.offset);
         let packet = self.packets[encoding.index()].get_or_insert_with(|| {
             Packet::encode(encoding, Outgoing::Broadcast { topic, event, payload, offset }).ok()
         });
-        packet.as_ref().is_some_and(|packet| outbox.push(packet.clone()).is_ok())
+        packet.as_ref()
+    }
+
+    /// Made of the plain one, which others may need too.
+    fn compressed(&mut self, encoding: Encoding) -> Option<&Packet> {
+        if self.packets[encoding.index()].is_none() {
+            let plain = self.plain(encoding.uncompressed());
+            let packet = plain.map(|packet| packet.compressed(encoding.compression));
+            self.packets[encoding.index()] = Some(packet);
+        }
+        self.packets[encoding.index()].as_ref()?.as_ref()
     }
 
     fn received(&mut self) -> &Arc<Received> {

@@ -9,6 +9,8 @@ pub(crate) struct SocketMetrics {
     pub(crate) messages_received: IntCounter,
     pub(crate) bytes_received: IntCounter,
     pub(crate) bytes_sent: IntCounter,
+    compression_input: IntCounter,
+    compression_output: IntCounter,
     pub(crate) outbox_overflows: IntCounter,
     pub(super) messages_rate_limited: IntCounter,
     connects: Vec<IntCounter>,
@@ -111,6 +113,14 @@ impl SocketMetrics {
             messages_received: counter("gateway_messages_received_total", "Messages that clients sent")?,
             bytes_received: counter("gateway_bytes_received_total", "Bytes read from clients")?,
             bytes_sent: counter("gateway_bytes_sent_total", "Bytes written to clients")?,
+            compression_input: counter(
+                "gateway_compression_input_bytes_total",
+                "Bytes of messages that were sent compressed, before that",
+            )?,
+            compression_output: counter(
+                "gateway_compression_output_bytes_total",
+                "Bytes of messages that were sent compressed, after that",
+            )?,
             outbox_overflows: counter(
                 "gateway_outbox_overflows_total",
                 "Connections closed because they read too slowly",
@@ -122,6 +132,14 @@ impl SocketMetrics {
             connects: connects.collect(),
             disconnects: disconnects.collect(),
         })
+    }
+
+    /// Counts messages of one connection, each with its length before and after it was compressed.
+    pub(crate) fn compressed(&self, messages: impl Iterator<Item = (usize, usize)>) {
+        for (before, after) in messages {
+            self.compression_input.inc_by(before as u64);
+            self.compression_output.inc_by(after as u64);
+        }
     }
 
     pub(crate) fn connect(&self, result: ConnectResult) {

@@ -29,6 +29,7 @@ pub struct Mount {
     pub(crate) idle_timeout: Duration,
     pub(crate) max_frame_size: usize,
     pub(crate) max_channels: usize,
+    pub(crate) compress: bool,
     pub(crate) callback_grace: Duration,
     pub(crate) longpoll_path: String,
     /// How long a poll waits; none: no long polling.
@@ -49,6 +50,7 @@ impl Mount {
             idle_timeout: Duration::from_secs(60),
             max_frame_size: 256 * 1024,
             max_channels: 100,
+            compress: false,
             callback_grace: Duration::from_secs(5),
             longpoll_path: "longpoll".to_owned(),
             longpoll: None,
@@ -112,6 +114,13 @@ impl Mount {
     #[must_use]
     pub fn max_channels(mut self, count: usize) -> Self {
         self.max_channels = count;
+        self
+    }
+
+    /// Whether WebSockets whose clients offer it are compressed (permessage-deflate); by default they are not.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
         self
     }
 

@@ -14,10 +14,10 @@ use super::admission::Permit;
 use super::closing;
 use super::write_queue::WriteQueue;
 use crate::channel::Client;
-use crate::outbox::{Overflowed, Taken};
+use crate::outbox::{Overflowed, Packet, Taken};
 use crate::socket::{CloseReason, Driver, Mount, Registration, Services};
 use crate::websocket::{CloseFrame, Decoder, Event, Limits, MessageKind, frames};
-use crate::wire::Opcode;
+use crate::wire::{Compression, Opcode};
 
 /// How much is read at once, into a buffer that all connections of a worker share.
 const READ_SIZE: usize = 64 * 1024;
@@ -67,9 +67,13 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
     ) -> Self {
         let driver = Driver::new(Arc::clone(&client), mount, Arc::clone(&services.channel_metrics));
         let writes = WriteQueue::new(client.outbox().largest_charge());
+        let decoder = match client.encoding().compression {
+            Compression::None => Decoder::new(),
+            Compression::Deflate | Compression::DeflateSmall => Decoder::inflating(),
+        };
         Self {
             stream,
-            decoder: Decoder::new(),
+            decoder,
             driver,
             client,
             registration,
@@ -163,7 +167,11 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
     }
 
     fn take(&mut self) -> Result<Taken, Overflowed> {
-        self.client.outbox().take(std::mem::take(&mut self.written))
+        let taken = self.client.outbox().take(std::mem::take(&mut self.written))?;
+        if self.decoder.inflates() {
+            self.services.socket_metrics.compressed(taken.packets.iter().filter_map(Packet::compression));
+        }
+        Ok(taken)
     }
 
     /// Writes what was taken.

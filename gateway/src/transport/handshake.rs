@@ -14,8 +14,9 @@ use super::admission::Refused;
 use super::arrival::Arrival;
 use crate::auth::TokenRefused;
 use crate::socket::{Accepted, ConnectError, ConnectInfo, ConnectResult, Mount, Params, Refusal};
+use crate::websocket::deflate::{self, Window};
 use crate::websocket::handshake::{UpgradeError, accept};
-use crate::wire::{Encoding, Vsn};
+use crate::wire::{Compression, Encoding, Vsn};
 
 /// What phoenix.js offers beside its token, and expects to be selected.
 const PHOENIX: &str = "phoenix";
@@ -94,6 +95,8 @@ impl Rejection {
 pub(super) struct Agreed {
     pub(super) accept_key: String,
     pub(super) subprotocol: Option<String>,
+    /// The value of the response's `sec-websocket-extensions`.
+    pub(super) extension: Option<&'static str>,
     pub(super) encoding: Encoding,
     pub(super) accepted: Accepted,
 }
@@ -113,11 +116,18 @@ pub(super) async fn check(
     check_origin(&parts.headers, arrival, mount)?;
     let offered = Offered::read(&parts.headers)?;
     let subprotocol = offered.select(mount.subprotocols.as_deref())?;
-    let encoding = negotiate(&params)?;
+    let mut encoding = negotiate(&params)?;
     let info = ConnectInfo::new(parts, arrival.peer, client_ip, offered.token.as_deref());
     let accepted = connect(mount, &params, &info).await?;
     let accept_key = accept(&parts.headers)?;
-    Ok(Agreed { accept_key, subprotocol, encoding, accepted })
+    let agreement = if mount.compress { deflate::negotiate(&parts.headers) } else { None };
+    encoding.compression = match agreement.map(|agreement| agreement.window) {
+        None => Compression::None,
+        Some(Window::Full) => Compression::Deflate,
+        Some(Window::Small) => Compression::DeflateSmall,
+    };
+    let extension = agreement.map(deflate::Agreement::answer);
+    Ok(Agreed { accept_key, subprotocol, extension, encoding, accepted })
 }
 
 /// The connect params: those of the query, and the variables of the path, which win.
@@ -136,7 +146,8 @@ pub(super) fn negotiate(params: &Params) -> Result<Encoding, Rejection> {
         // A list or a map is refused like any other bad version (row 10).
         Some(_) => Vsn::negotiate(Some(params.get("vsn").unwrap_or_default())),
     };
-    Ok(Encoding { vsn: vsn.map_err(|_| Rejection::Vsn)?, offsets: params.asks_for_offsets() })
+    let vsn = vsn.map_err(|_| Rejection::Vsn)?;
+    Ok(Encoding { vsn, offsets: params.asks_for_offsets(), compression: Compression::None })
 }
 
 /// Asks the application.

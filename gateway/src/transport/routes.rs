@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::FutureExt as _;
 use http::header::{
-    CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
@@ -196,6 +197,9 @@ fn switching_protocols(agreed: &Agreed) -> Response {
     }
     if let Some(Ok(name)) = agreed.subprotocol.as_deref().map(HeaderValue::from_str) {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    if let Some(extension) = agreed.extension {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(extension));
     }
     response
 }

@@ -24,6 +24,8 @@ pub(super) enum Control {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClientFrame {
     pub(super) fin: bool,
+    /// Whether it begins a compressed message (RFC 7692, 6).
+    pub(super) compressed: bool,
     pub(super) opcode: Opcode,
     pub(super) mask: [u8; 4],
     /// Bytes of payload.
@@ -34,10 +36,13 @@ impl ClientFrame {
     /// Bytes of the longest header that a client sends.
     pub(super) const MAX_HEADER: usize = 14;
 
+    /// The reserved bit of permessage-deflate, in its place in the first byte.
+    pub(super) const COMPRESSED: u8 = 0x40;
+
     /// Reads a header from the first bytes of a frame, and says how long the header is. None: it is not whole yet.
     ///
     /// A fault is found as soon as the bytes that show it are there. `allowed_rsv` are the reserved bits that the
-    /// connection's extensions use, in their place in the first byte.
+    /// connection's extensions use, in their place in the first byte; of messages alone, and there in the first frame.
     pub(super) fn parse(bytes: &[u8], allowed_rsv: u8) -> Result<Option<(Self, usize)>, ProtocolError> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         if first & 0x70 & !allowed_rsv != 0 {
@@ -45,6 +50,10 @@ impl ClientFrame {
         }
         let fin = first & 0x80 != 0;
         let opcode = opcode(first & 0x0f)?;
+        let compressed = first & Self::COMPRESSED != 0;
+        if compressed && !matches!(opcode, Opcode::Message(_)) {
+            return Err(ProtocolError::ReservedBits);
+        }
         if second & 0x80 == 0 {
             return Err(ProtocolError::Unmasked);
         }
@@ -59,7 +68,7 @@ impl ClientFrame {
         }
         let Some((len, rest)) = length(short, rest)? else { return Ok(None) };
         let Some((mask, payload)) = rest.split_first_chunk() else { return Ok(None) };
-        Ok(Some((Self { fin, opcode, mask: *mask, len }, bytes.len() - payload.len())))
+        Ok(Some((Self { fin, compressed, opcode, mask: *mask, len }, bytes.len() - payload.len())))
     }
 }
 

@@ -6,12 +6,12 @@ use super::error::ProtocolError;
 use super::header::MessageKind;
 use super::limits::Limits;
 use super::mask;
-use super::open_message::OpenMessage;
+use super::open_message::{OpenMessage, inflated};
 
 /// What a client sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A whole message, its fragments joined. Text is valid UTF-8.
+    /// A whole message, its fragments joined, inflated if it was compressed. Text is valid UTF-8.
     Message(MessageKind, Bytes),
     /// To be answered by [`super::frames::pong`] with the same payload, of at most 125 bytes.
     Ping(Bytes),
@@ -42,6 +42,8 @@ pub enum Event {
 pub struct Decoder {
     partial: Option<Box<Partial>>,
     ended: bool,
+    /// Whether messages may be compressed.
+    inflates: bool,
 }
 
 /// What has arrived of something that is not whole.
@@ -79,6 +81,16 @@ impl Decoder {
         Self::default()
     }
 
+    /// For a connection that negotiated permessage-deflate without context takeover.
+    pub fn inflating() -> Self {
+        Self { inflates: true, ..Self::default() }
+    }
+
+    /// Whether it takes compressed messages.
+    pub fn inflates(&self) -> bool {
+        self.inflates
+    }
+
     /// Takes the next event out of `input`, unmasking in place, and moves `input` past what it used. None: all of it is
     /// used, and more is needed.
     ///
@@ -92,7 +104,7 @@ impl Decoder {
         let result = self.advance(input, limits);
         if matches!(result, Err(_) | Ok(Some(Event::Close(_)))) {
             *input = &mut [];
-            *self = Self { partial: None, ended: true };
+            *self = Self { partial: None, ended: true, inflates: self.inflates };
         } else if self.partial.as_ref().is_some_and(|partial| partial.is_empty()) {
             self.partial = None;
         }
@@ -108,7 +120,7 @@ impl Decoder {
                     None => return Ok(None),
                 },
             };
-            match self.read_payload(frame, input)? {
+            match self.read_payload(frame, input, limits)? {
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Fragment => {}
                 Step::Starved => return Ok(None),
@@ -118,8 +130,7 @@ impl Decoder {
 
     /// Reads a header, which may have begun in an earlier input.
     fn read_header(&mut self, input: &mut &mut [u8]) -> Result<Option<ClientFrame>, ProtocolError> {
-        // No extension is negotiated; permessage-deflate will allow RSV1 here.
-        let allowed_rsv = 0;
+        let allowed_rsv = if self.inflates { ClientFrame::COMPRESSED } else { 0 };
         if self.partial.as_ref().is_none_or(|partial| partial.header_len == 0) {
             if input.is_empty() {
                 return Ok(None);
@@ -168,7 +179,12 @@ impl Decoder {
         Ok(OpenFrame { header, received: 0 })
     }
 
-    fn read_payload(&mut self, mut frame: OpenFrame, input: &mut &mut [u8]) -> Result<Step, ProtocolError> {
+    fn read_payload(
+        &mut self,
+        mut frame: OpenFrame,
+        input: &mut &mut [u8],
+        limits: &Limits,
+    ) -> Result<Step, ProtocolError> {
         let part = take(input, frame.missing());
         mask::apply(part, frame.header.mask, frame.received);
         frame.received += part.len();
@@ -179,6 +195,10 @@ impl Decoder {
                 Opcode::Control(control) => {
                     return control_event(control, Bytes::copy_from_slice(part)).map(Step::Event);
                 }
+                Opcode::Message(kind) if frame.header.fin && frame.header.compressed => {
+                    let data = inflated(kind, part, limits.max_message)?;
+                    return Ok(Step::Event(Event::Message(kind, data)));
+                }
                 Opcode::Message(kind) if frame.header.fin => return whole_message(kind, part).map(Step::Event),
                 Opcode::Message(_) | Opcode::Continuation => {}
             }
@@ -186,7 +206,7 @@ impl Decoder {
         let partial = self.partial.get_or_insert_default();
         // Nothing of a payload opens no message: the rest may still come whole, and is then copied as above.
         let nothing = part.is_empty() && missing > 0;
-        let event = if nothing { None } else { partial.keep(&frame.header, part, missing)? };
+        let event = if nothing { None } else { partial.keep(&frame.header, part, missing, limits)? };
         if missing > 0 {
             partial.frame = Some(frame);
             return Ok(Step::Starved);
@@ -201,7 +221,13 @@ impl Partial {
     }
 
     /// Keeps a part of a frame that lacks `missing` bytes after it; returns what the part completes.
-    fn keep(&mut self, header: &ClientFrame, part: &[u8], missing: usize) -> Result<Option<Event>, ProtocolError> {
+    fn keep(
+        &mut self,
+        header: &ClientFrame,
+        part: &[u8],
+        missing: usize,
+        limits: &Limits,
+    ) -> Result<Option<Event>, ProtocolError> {
         let message = match header.opcode {
             Opcode::Control(control) => {
                 self.control.extend_from_slice(part);
@@ -210,14 +236,14 @@ impl Partial {
                 }
                 return control_event(control, std::mem::take(&mut self.control).into()).map(Some);
             }
-            Opcode::Message(kind) => self.message.get_or_insert_with(|| OpenMessage::new(kind)),
+            Opcode::Message(kind) => self.message.get_or_insert_with(|| OpenMessage::new(kind, header.compressed)),
             Opcode::Continuation => self.message.as_mut().ok_or(ProtocolError::UnexpectedContinuation)?,
         };
         message.append(part, header.fin.then_some(missing))?;
         if missing > 0 || !header.fin {
             return Ok(None);
         }
-        let whole = self.message.take().map(OpenMessage::finish).transpose()?;
+        let whole = self.message.take().map(|message| message.finish(limits.max_message)).transpose()?;
         Ok(whole.map(|(kind, data)| Event::Message(kind, data)))
     }
 }

@@ -33,13 +33,16 @@ pub enum ProtocolError {
     /// A close code that must not be sent (7.4).
     #[error("a close code that must not be sent")]
     InvalidCloseCode,
+    /// A compressed message that cannot be inflated (RFC 7692, 7.2.2).
+    #[error("a compressed message that is not valid")]
+    InvalidDeflate,
     /// Text, or the reason of a close, that is not UTF-8 (8.1).
     #[error("text that is not UTF-8")]
     InvalidUtf8,
     /// More empty fragments than a client that means well sends: each costs work and none counts against a limit.
     #[error("too many empty fragments")]
     EmptyFragments,
-    /// A frame or a message over the limits.
+    /// A frame or a message over the limits, or one that would be when it is inflated.
     #[error("a message that is too large")]
     TooLarge,
 }
@@ -48,7 +51,7 @@ impl ProtocolError {
     /// The code to close the connection with (RFC 6455, 7.4.1; protocol.md 2.5).
     pub fn close_code(self) -> u16 {
         match self {
-            Self::InvalidUtf8 => 1007,
+            Self::InvalidUtf8 | Self::InvalidDeflate => 1007,
             Self::EmptyFragments => 1008,
             Self::TooLarge => 1009,
             Self::ReservedBits

@@ -23,11 +23,12 @@ impl FrameHeader {
 
     /// The header of a whole message in one frame.
     pub fn message(kind: MessageKind, payload_len: usize) -> Self {
-        let opcode = match kind {
-            MessageKind::Text => 0x1,
-            MessageKind::Binary => 0x2,
-        };
-        Self::new(0x80 | opcode, payload_len)
+        Self::new(0x80 | opcode(kind), payload_len)
+    }
+
+    /// The header of a whole compressed message in one frame (RFC 7692, 6); the length is that of the compressed form.
+    pub fn compressed_message(kind: MessageKind, payload_len: usize) -> Self {
+        Self::new(0xc0 | opcode(kind), payload_len)
     }
 
     /// The header of a control frame, whose payload has at most 125 bytes.
@@ -69,6 +70,13 @@ impl FrameHeader {
     }
 }
 
+fn opcode(kind: MessageKind) -> u8 {
+    match kind {
+        MessageKind::Text => 0x1,
+        MessageKind::Binary => 0x2,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{FrameHeader, MessageKind};
@@ -87,5 +95,7 @@ mod tests {
             assert_eq!(usize::from(header.len()), bytes.len());
         }
         assert_eq!(FrameHeader::message(MessageKind::Binary, 256).as_slice(), b"\x82\x7e\x01\x00");
+        assert_eq!(FrameHeader::compressed_message(MessageKind::Text, 7).as_slice(), b"\xc1\x07");
+        assert_eq!(FrameHeader::compressed_message(MessageKind::Binary, 7).as_slice(), b"\xc2\x07");
     }
 }

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 
+use super::deflate::inflate;
 use super::error::ProtocolError;
 use super::header::MessageKind;
 
@@ -14,15 +15,17 @@ const FIRST_CAPACITY: usize = 512;
 #[derive(Debug)]
 pub(super) struct OpenMessage {
     kind: MessageKind,
+    /// Whether `data` is to be inflated when it is whole: nothing that inflates is kept for a message under way.
+    compressed: bool,
     data: Vec<u8>,
-    /// How much of `data` is known to be UTF-8, for text. The rest is the beginning of one character.
+    /// How much of `data` is known to be UTF-8, for text that is not compressed. The rest is the beginning of one character.
     checked: usize,
     empty_fragments: u8,
 }
 
 impl OpenMessage {
-    pub(super) fn new(kind: MessageKind) -> Self {
-        Self { kind, data: Vec::new(), checked: 0, empty_fragments: 0 }
+    pub(super) fn new(kind: MessageKind, compressed: bool) -> Self {
+        Self { kind, compressed, data: Vec::new(), checked: 0, empty_fragments: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -40,13 +43,16 @@ impl OpenMessage {
         self.reserve(part.len(), rest);
         self.data.extend_from_slice(part);
         match self.kind {
-            MessageKind::Text => self.check_new_text(),
-            MessageKind::Binary => Ok(()),
+            MessageKind::Text if !self.compressed => self.check_new_text(),
+            MessageKind::Text | MessageKind::Binary => Ok(()),
         }
     }
 
-    /// The whole message.
-    pub(super) fn finish(self) -> Result<(MessageKind, Bytes), ProtocolError> {
+    /// The whole message, which has at most `max` bytes.
+    pub(super) fn finish(self, max: usize) -> Result<(MessageKind, Bytes), ProtocolError> {
+        if self.compressed {
+            return inflated(self.kind, &self.data, max).map(|data| (self.kind, data));
+        }
         if self.kind == MessageKind::Text && self.checked < self.data.len() {
             return Err(ProtocolError::InvalidUtf8);
         }
@@ -77,6 +83,15 @@ impl OpenMessage {
     }
 }
 
+/// A compressed message as it was meant, with at most `max` bytes.
+pub(super) fn inflated(kind: MessageKind, compressed: &[u8], max: usize) -> Result<Bytes, ProtocolError> {
+    let data = inflate(compressed, max)?;
+    if kind == MessageKind::Text && std::str::from_utf8(&data).is_err() {
+        return Err(ProtocolError::InvalidUtf8);
+    }
+    Ok(data.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{FIRST_CAPACITY, MessageKind, OpenMessage};
@@ -84,7 +99,7 @@ mod tests {
     #[test]
     fn room_at_most_doubles_what_has_arrived_and_ends_with_what_is_needed() {
         let whole = 1_000_000;
-        let mut message = OpenMessage::new(MessageKind::Binary);
+        let mut message = OpenMessage::new(MessageKind::Binary, false);
         let part = [7; 1400];
         for arrived in (0..whole).step_by(part.len()) {
             let part = &part[..part.len().min(whole - arrived)];
@@ -96,7 +111,7 @@ mod tests {
 
     #[test]
     fn many_small_fragments_do_not_grow_one_by_one() {
-        let mut message = OpenMessage::new(MessageKind::Text);
+        let mut message = OpenMessage::new(MessageKind::Text, false);
         let mut growths = 0;
         for _ in 0..100_000 {
             let before = message.data.capacity();

@@ -3,19 +3,33 @@ use super::message::{Opcode, Outgoing};
 use super::vsn::Vsn;
 use super::{v1, v2};
 
-/// How a connection is written to: its serializer, and whether broadcasts tell their place in the history of their topic
-/// (connect param `offsets=1`). Connections with the same one share the bytes of a broadcast.
+/// How a connection is written to: its serializer, whether broadcasts tell their place in the history of their topic
+/// (connect param `offsets=1`), and whether they are compressed. Connections with the same one share the bytes of a broadcast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Encoding {
     /// The serializer.
     pub vsn: Vsn,
     /// Whether broadcasts that have an offset carry it.
     pub offsets: bool,
+    /// Whether frames are compressed. It makes no difference to the message inside.
+    pub compression: Compression,
+}
+
+/// How the frames of a connection are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// By permessage-deflate.
+    Deflate,
+    /// By permessage-deflate, for a client that can look back only a little.
+    DeflateSmall,
 }
 
 impl Encoding {
     /// How many there are: the size of a table indexed by [`Encoding::index`].
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 12;
 
     /// A small number that tells the encodings apart.
     pub fn index(self) -> usize {
@@ -23,7 +37,18 @@ impl Encoding {
             Vsn::V1 => 0,
             Vsn::V2 => 1,
         };
-        2 * vsn + usize::from(self.offsets)
+        let compression = match self.compression {
+            Compression::None => 0,
+            Compression::Deflate => 1,
+            Compression::DeflateSmall => 2,
+        };
+        4 * compression + 2 * vsn + usize::from(self.offsets)
+    }
+
+    /// The same messages in frames that are not compressed.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self { compression: Compression::None, ..self }
     }
 
     /// Appends the frame of a message to `out` and says which kind of frame it is.
@@ -50,7 +75,7 @@ impl Encoding {
 /// As clients are written to that ask for nothing else.
 impl From<Vsn> for Encoding {
     fn from(vsn: Vsn) -> Self {
-        Self { vsn, offsets: false }
+        Self { vsn, offsets: false, compression: Compression::None }
     }
 }
 
@@ -62,11 +87,11 @@ mod tests {
     use super::super::reference::Ref;
     use super::*;
 
-    const ALL: [Encoding; Encoding::COUNT] = [
-        Encoding { vsn: Vsn::V1, offsets: false },
-        Encoding { vsn: Vsn::V1, offsets: true },
-        Encoding { vsn: Vsn::V2, offsets: false },
-        Encoding { vsn: Vsn::V2, offsets: true },
+    const ALL: [Encoding; 4] = [
+        Encoding { vsn: Vsn::V1, offsets: false, compression: Compression::None },
+        Encoding { vsn: Vsn::V1, offsets: true, compression: Compression::None },
+        Encoding { vsn: Vsn::V2, offsets: false, compression: Compression::None },
+        Encoding { vsn: Vsn::V2, offsets: true, compression: Compression::None },
     ];
 
     fn broadcast(encoding: Encoding, payload: &Payload, offset: Option<u64>) -> Result<Vec<u8>, EncodeError> {
@@ -81,7 +106,10 @@ mod tests {
 
     #[test]
     fn each_encoding_has_its_place_in_a_table() {
-        assert_eq!(ALL.map(Encoding::index), [0, 1, 2, 3]);
+        let compressions = [Compression::None, Compression::Deflate, Compression::DeflateSmall];
+        let all = compressions.into_iter().flat_map(|compression| ALL.map(|plain| Encoding { compression, ..plain }));
+        assert!(all.clone().map(Encoding::index).eq(0..Encoding::COUNT));
+        assert!(all.map(Encoding::uncompressed).eq(ALL.into_iter().cycle().take(Encoding::COUNT)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod v1;
 mod v2;
 mod vsn;
 
-pub use encoding::Encoding;
+pub use encoding::{Compression, Encoding};
 pub use error::{DecodeError, EncodeError};
 pub use message::{Message, Opcode, Outgoing};
 pub use name::{MAX_NAME, Name};

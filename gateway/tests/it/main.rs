@@ -15,6 +15,7 @@ mod bad_credentials;
 mod broadcast;
 mod client_address;
 mod command_line;
+mod compression;
 mod conformance_page;
 mod crashes;
 mod disconnect;

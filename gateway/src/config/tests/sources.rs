@@ -105,7 +105,7 @@ fn an_unknown_key_names_the_nearest_known_one_and_its_line() {
         ("socket.pth = \"/a\"", "gateway.toml:1: unknown key `socket.pth`; did you mean `socket.path`?"),
         ("[[channel]]\ntpoic = \"a\"", "unknown key `channel.tpoic`; did you mean `channel.topic`?"),
         ("[[mount]]\nhosts = \"a\"", "unknown key `mount.hosts`; did you mean `mount.host`?"),
-        ("[socket]\ncompress = true", "unknown key `socket.compress`"),
+        ("[socket]\ncompression = true", "unknown key `socket.compression`; did you mean `socket.compress`?"),
         ("[databases]\nurl = \"sqlite://a\"", "unknown key `databases`; did you mean `database`?"),
         ("\"a\\u001b[31m\" = 1", "unknown key `a\\u{1b}[31m`"),
     ] {

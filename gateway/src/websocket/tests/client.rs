@@ -33,7 +33,15 @@ pub(super) type Outcome = (Vec<Event>, Option<ProtocolError>);
 
 /// Feeds reads to a new decoder until the first error.
 pub(super) fn decode_reads<'a>(reads: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) -> Outcome {
-    let mut decoder = Decoder::new();
+    decode_by(Decoder::new(), reads, limits)
+}
+
+/// Feeds reads to a decoder until the first error.
+pub(super) fn decode_by<'a>(
+    mut decoder: Decoder,
+    reads: impl IntoIterator<Item = &'a [u8]>,
+    limits: &Limits,
+) -> Outcome {
     let mut events = Vec::new();
     for read in reads {
         let mut read = read.to_vec();

@@ -62,6 +62,11 @@ impl RawSocket {
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = timeout(PATIENCE, Answer::read(&mut stream)).await.expect("no answer");
         assert_eq!(answer.status, 101, "{answer:?}");
+        Self::over(stream)
+    }
+
+    /// On a connection that was upgraded.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         let (reader, writer) = stream.into_split();
         Self { writer: RawWriter(writer), reader: RawReader(reader) }
     }
