@@ -1,10 +1,12 @@
-//! A WebSocket server that repeats each message: the codec of `gateway::websocket` with the least I/O around it.
+//! A WebSocket server that repeats each message, compressed if the client can: the codec of `gateway::websocket` with the
+//! least I/O around it.
 //!
 //! `cargo run --example websocket_echo 127.0.0.1:0` prints the address it is bound to. The Autobahn suite tests it
 //! (`gateway/tests/autobahn`). It serves any path and any origin: it is no gateway.
 
 use std::io;
 
+use gateway::websocket::deflate::{self, Agreement, Window};
 use gateway::websocket::{Decoder, Event, FrameHeader, Limits, frames, handshake};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -38,9 +40,13 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
     let headers = read_request(&mut stream).await?;
     match handshake::accept(&headers) {
         Ok(key) => {
-            let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+            let mut head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n".to_owned();
+            let agreement = deflate::negotiate(&headers);
+            if let Some(extension) = agreement.map(Agreement::answer) {
+                head += &format!("Sec-WebSocket-Extensions: {extension}\r\n");
+            }
             stream.write_all(format!("{head}Sec-WebSocket-Accept: {key}\r\n\r\n").as_bytes()).await?;
-            echo(stream).await
+            echo(stream, agreement.map(|agreement| agreement.window)).await
         }
         Err(error) => {
             let text = error.to_string();
@@ -65,8 +71,9 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<HeaderMap
     }
 }
 
-async fn echo(mut stream: BufReader<TcpStream>) -> io::Result<()> {
-    let mut decoder = Decoder::new();
+/// `window` is that of compressed messages, if they were agreed on.
+async fn echo(mut stream: BufReader<TcpStream>, window: Option<Window>) -> io::Result<()> {
+    let mut decoder = if window.is_some() { Decoder::inflating() } else { Decoder::new() };
     let mut buffer = vec![0; 64 << 10];
     loop {
         let len = stream.read(&mut buffer).await?;
@@ -78,8 +85,15 @@ async fn echo(mut stream: BufReader<TcpStream>) -> io::Result<()> {
             match decoder.next(&mut input, &LIMITS) {
                 Ok(None) => break,
                 Ok(Some(Event::Message(kind, payload))) => {
-                    stream.write_all(FrameHeader::message(kind, payload.len()).as_slice()).await?;
-                    stream.write_all(&payload).await?;
+                    let mut compressed = Vec::new();
+                    if window.is_some_and(|window| deflate::compress(window, &payload, &mut compressed)) {
+                        let header = FrameHeader::compressed_message(kind, compressed.len());
+                        stream.write_all(header.as_slice()).await?;
+                        stream.write_all(&compressed).await?;
+                    } else {
+                        stream.write_all(FrameHeader::message(kind, payload.len()).as_slice()).await?;
+                        stream.write_all(&payload).await?;
+                    }
                 }
                 Ok(Some(Event::Ping(payload))) => stream.write_all(&frames::pong(&payload)).await?,
                 Ok(Some(Event::Pong(_))) => {}

@@ -1,4 +1,4 @@
-//! However bytes are cut into reads, a decoder makes the same of them.
+//! However bytes are cut into reads, a decoder makes the same of them, whether or not it takes compressed messages.
 
 use gateway::websocket::{Decoder, Event, Limits, MessageKind, ProtocolError};
 
@@ -8,19 +8,20 @@ const LIMITS: Limits = Limits { max_frame: 700, max_message: 900 };
 /// The first byte chooses how the rest is cut.
 pub(crate) fn check(data: &[u8]) {
     let Some((&cut, stream)) = data.split_first() else { return };
-    let at_once = decode(stream, |_| usize::MAX);
-    check_events(&at_once.0, stream.len());
-    assert_eq!(at_once, decode(stream, |_| 1), "byte by byte");
-    let step = usize::from(cut % 31) + 1;
-    assert_eq!(at_once, decode(stream, |_| step), "in reads of {step}");
-    let spread = usize::from(cut);
-    assert_eq!(at_once, decode(stream, |read| read * 7 % (spread + 2) + 1), "in reads that grow");
+    for new in [Decoder::new, Decoder::inflating] {
+        let at_once = decode(new(), stream, |_| usize::MAX);
+        check_events(&at_once.0, if new().inflates() { usize::MAX } else { stream.len() });
+        assert_eq!(at_once, decode(new(), stream, |_| 1), "byte by byte");
+        let step = usize::from(cut % 31) + 1;
+        assert_eq!(at_once, decode(new(), stream, |_| step), "in reads of {step}");
+        let spread = usize::from(cut);
+        assert_eq!(at_once, decode(new(), stream, |read| read * 7 % (spread + 2) + 1), "in reads that grow");
+    }
 }
 
-fn decode(stream: &[u8], size: impl Fn(usize) -> usize) -> (Vec<Event>, Option<ProtocolError>) {
+fn decode(mut decoder: Decoder, stream: &[u8], size: impl Fn(usize) -> usize) -> (Vec<Event>, Option<ProtocolError>) {
     let mut buffer = stream.to_vec();
     let mut rest = &mut buffer[..];
-    let mut decoder = Decoder::new();
     let mut events = Vec::new();
     for read in 0.. {
         if rest.is_empty() {
