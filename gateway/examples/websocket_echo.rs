@@ -40,7 +40,8 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
     let headers = read_request(&mut stream).await?;
     match handshake::accept(&headers) {
         Ok(key) => {
-            let mut head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n".to_owned();
+            let mut head =
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n".to_owned();
             let agreement = deflate::negotiate(&headers);
             if let Some(extension) = agreement.map(Agreement::answer) {
                 head += &format!("Sec-WebSocket-Extensions: {extension}\r\n");
