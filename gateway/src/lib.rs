@@ -26,6 +26,7 @@ pub mod pubsub;
 pub mod redis;
 mod socket;
 pub mod store;
+mod supabase;
 pub mod telemetry;
 pub mod testing;
 mod transport;

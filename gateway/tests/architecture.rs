@@ -28,6 +28,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("channel", 6),
     ("socket", 7),
     ("builtin", 7),
+    ("supabase", 7),
     ("transport", 8),
     ("http", 8),
     ("drain", 8),
@@ -43,6 +44,7 @@ const FLOORS: &[(&str, u8)] = &[
 const SIDEWAYS: &[(&str, &str)] = &[
     ("main", "cli"),        // the program hands over to the commands
     ("builtin", "socket"),  // the configured socket implements the trait of sockets
+    ("supabase", "socket"), // so does the socket of Supabase's dialect
     ("redis", "lifecycle"), // connections run in tracked tasks
     ("store", "lifecycle"), // the task that looks after the database, too
 ];

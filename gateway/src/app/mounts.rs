@@ -9,6 +9,7 @@ use crate::auth::{CheckOrigin, Origin, TokenMetrics, Verifier};
 use crate::builtin::{Archive, RelaySocket, configured_routes};
 use crate::config::{self, Config};
 use crate::socket::Mount;
+use crate::supabase::supabase_mount;
 use crate::webhooks::Webhooks;
 
 /// What verifies tokens, where the configuration has `[auth]`.
@@ -35,11 +36,17 @@ pub(super) fn configured_mount(
         config::CheckOrigin::Conn => CheckOrigin::Conn,
         config::CheckOrigin::List(entries) => CheckOrigin::List(entries.clone()),
     };
-    let mut relay = RelaySocket::new(socket.id.clone());
-    if let (Some(verifier), Some(auth)) = (verifier, &config.auth) {
-        relay = relay.tokens(Arc::clone(verifier), auth.required);
-    }
-    let mount = Mount::new(socket.path.as_str(), relay, configured_routes(&config.channels, webhooks, archive))
+    let mount = match socket.dialect {
+        config::Dialect::Supabase => supabase_mount(socket, &config.channels, verifier.cloned()),
+        config::Dialect::Phoenix => {
+            let mut relay = RelaySocket::new(socket.id.clone());
+            if let (Some(verifier), Some(auth)) = (verifier, &config.auth) {
+                relay = relay.tokens(Arc::clone(verifier), auth.required);
+            }
+            Mount::new(socket.path.as_str(), relay, configured_routes(&config.channels, webhooks, archive))
+        }
+    };
+    let mount = mount
         .check_origin(check_origin)
         .idle_timeout(socket.idle_timeout)
         .max_frame_size(socket.max_frame_size)

@@ -63,6 +63,12 @@ struct Grant {
 }
 
 impl Grants {
+    /// Of the claim as it stands in the token.
+    pub(super) fn read(channels: Option<Vec<RawGrant>>) -> Result<Self, TokenRefused> {
+        let grants = channels.unwrap_or_default().into_iter().map(Grant::try_from);
+        Ok(Self(grants.collect::<Result<_, _>>()?))
+    }
+
     pub(super) fn rights(&self, topic: &str) -> Rights {
         let matching = self.0.iter().filter(|grant| grant.topics.matches(topic));
         matching.fold(Rights::NONE, |rights, grant| rights.and(grant.rights))
@@ -73,15 +79,17 @@ impl Grants {
 /// form that is none.
 #[derive(Deserialize)]
 pub(super) struct RawClaims {
-    sub: String,
-    exp: Number,
-    aud: Option<Value>,
-    channels: Option<Vec<RawGrant>>,
+    pub(super) sub: Option<String>,
+    pub(super) exp: Number,
+    pub(super) aud: Option<Value>,
+    /// Looked at in the tokens of Supabase's clients only.
+    pub(super) role: Option<Value>,
+    pub(super) channels: Option<Vec<RawGrant>>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum RawGrant {
+pub(super) enum RawGrant {
     /// A pattern: join, broadcast and presence.
     Topics(String),
     Some {
@@ -94,22 +102,22 @@ impl TryFrom<RawClaims> for Claims {
     type Error = TokenRefused;
 
     fn try_from(raw: RawClaims) -> Result<Self, TokenRefused> {
-        let is_audience = match &raw.aud {
-            None | Some(Value::String(_)) => true,
-            Some(Value::Array(names)) => names.iter().all(Value::is_string),
-            Some(_) => false,
-        };
-        if !is_audience {
-            return Err(TokenRefused::Audience);
-        }
-        if raw.sub.is_empty() || raw.sub.len() > LONGEST_SUB || raw.sub.chars().any(char::is_control) {
-            return Err(TokenRefused::Claims);
-        }
+        check_audience(raw.aud.as_ref())?;
+        let sub =
+            raw.sub.filter(|sub| !sub.is_empty() && sub.len() <= LONGEST_SUB && !sub.chars().any(char::is_control));
         let exp = seconds(&raw.exp).ok_or(TokenRefused::Claims)?;
-        let grants = raw.channels.unwrap_or_default().into_iter().map(Grant::try_from);
-        let grants = Grants(grants.collect::<Result<_, _>>()?);
-        Ok(Self { sub: raw.sub.into(), exp, grants })
+        Ok(Self { sub: sub.ok_or(TokenRefused::Claims)?.into(), exp, grants: Grants::read(raw.channels)? })
     }
+}
+
+/// Whether an audience, if there is one, is of a form that the library has compared.
+pub(super) fn check_audience(aud: Option<&Value>) -> Result<(), TokenRefused> {
+    let is_audience = match aud {
+        None | Some(Value::String(_)) => true,
+        Some(Value::Array(names)) => names.iter().all(Value::is_string),
+        Some(_) => false,
+    };
+    if is_audience { Ok(()) } else { Err(TokenRefused::Audience) }
 }
 
 impl TryFrom<RawGrant> for Grant {

@@ -1,7 +1,7 @@
 //! Who may connect, and what they may do: web pages by their origin, clients by their token.
 //!
 //! `transport` asks about origins during the handshake. `builtin` has tokens verified at connect and at renewal, and asks an
-//! [`Identity`] for its rights. `app` builds one [`Verifier`] and runs its upkeep; `cli` mints tokens for development.
+//! [`Identity`] for its rights; so does `supabase`, whose tokens name roles. `app` builds one [`Verifier`] and runs its upkeep; `cli` mints tokens for development.
 //!
 //! Never: the header of a token is believed only to find the key, whose algorithm is its own; keys, URLs and certificates
 //! that stand in a token are not looked at; nothing of a token is logged or told to the client that sent it.
@@ -19,6 +19,7 @@ mod metrics;
 mod mint;
 mod origin;
 mod refused;
+mod role;
 mod signature;
 mod verifier;
 
@@ -31,3 +32,4 @@ pub use verifier::{Verifier, VerifierError};
 
 pub(crate) use metrics::TokenMetrics;
 pub(crate) use mint::TokenKey;
+pub(crate) use role::RoleClaims;

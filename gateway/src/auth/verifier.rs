@@ -10,6 +10,7 @@ use super::jwks::{Jwks, Timing};
 use super::key::{InvalidKey, Key};
 use super::metrics::TokenMetrics;
 use super::refused::TokenRefused;
+use super::role::RoleClaims;
 use super::signature;
 use crate::clock::unix_seconds;
 use crate::config::Auth;
@@ -34,6 +35,8 @@ pub struct Verifier {
     keys: Vec<Key>,
     jwks: Option<Jwks>,
     rules: Validation,
+    /// Those of Supabase's tokens.
+    role_rules: Validation,
     metrics: TokenMetrics,
 }
 
@@ -67,7 +70,8 @@ impl Verifier {
             Some(url) => Some(Jwks::new(url.clone(), timing, metrics.clone()).map_err(VerifierError::Client)?),
             None => None,
         };
-        Ok(Self { keys: keys.into_iter().chain(short).collect(), jwks, rules: rules(config), metrics })
+        let (rules, role_rules) = (rules(config), role_rules(config));
+        Ok(Self { keys: keys.into_iter().chain(short).collect(), jwks, rules, role_rules, metrics })
     }
 
     /// Keeps the keys of the identity provider fresh; runs until it is dropped. Returns at once where there is none.
@@ -83,11 +87,22 @@ impl Verifier {
     /// # Errors
     /// Why it is not. That is for the log and not for the client.
     pub async fn verify(&self, token: &str) -> Result<Claims, TokenRefused> {
-        let verified = self.check(token).await;
-        if let Err(reason) = &verified {
-            self.refused(*reason);
-        }
-        verified
+        let verified = self.check(token, &self.rules).await.and_then(Claims::try_from);
+        let mut claims = verified.inspect_err(|reason| self.refused(*reason))?;
+        claims.exp = self.end(claims.exp);
+        Ok(claims)
+    }
+
+    /// As [`Verifier::verify`], of an API key or an access token as Supabase's clients have them: it must name a role, and
+    /// need not name a user. An audience counts where there is one.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub(crate) async fn verify_role(&self, token: &str) -> Result<RoleClaims, TokenRefused> {
+        let verified = self.check(token, &self.role_rules).await.and_then(RoleClaims::try_from);
+        let mut claims = verified.inspect_err(|reason| self.refused(*reason))?;
+        claims.exp = self.end(claims.exp);
+        Ok(claims)
     }
 
     /// Counts a refusal that was found elsewhere.
@@ -95,7 +110,7 @@ impl Verifier {
         self.metrics.refused(reason);
     }
 
-    async fn check(&self, token: &str) -> Result<Claims, TokenRefused> {
+    async fn check(&self, token: &str, rules: &Validation) -> Result<RawClaims, TokenRefused> {
         if token.len() > LARGEST_TOKEN {
             return Err(TokenRefused::TooLarge);
         }
@@ -103,10 +118,10 @@ impl Verifier {
         let algorithm: Algorithm = header.alg.parse().map_err(|_| TokenRefused::Algorithm)?;
         let kid = header.kid.as_deref();
         let Some(jwks) = self.jwks.as_ref().filter(|_| algorithm.family() != AlgorithmFamily::Hmac) else {
-            return self.try_keys(token, kid, algorithm, &[]);
+            return self.try_keys(token, rules, kid, algorithm, &[]);
         };
         let known = jwks.snapshot();
-        let verdict = self.try_keys(token, kid, algorithm, &known.keys);
+        let verdict = self.try_keys(token, rules, kid, algorithm, &known.keys);
         let is_named = |kid: &str| known.keys.iter().chain(&self.keys).any(|key| key.kid.as_deref() == Some(kid));
         let may_come = match (&verdict, kid) {
             (Err(TokenRefused::UnknownKey | TokenRefused::Signature), Some(kid)) => !is_named(kid),
@@ -117,7 +132,7 @@ impl Verifier {
             return verdict;
         }
         match jwks.after(&known).await {
-            Some(newer) => self.try_keys(token, kid, algorithm, &newer.keys),
+            Some(newer) => self.try_keys(token, rules, kid, algorithm, &newer.keys),
             None => verdict,
         }
     }
@@ -126,11 +141,12 @@ impl Verifier {
     fn try_keys(
         &self,
         token: &str,
+        rules: &Validation,
         kid: Option<&str>,
         algorithm: Algorithm,
         fetched: &[Key],
-    ) -> Result<Claims, TokenRefused> {
-        let rules = Validation { algorithms: vec![algorithm], ..self.rules.clone() };
+    ) -> Result<RawClaims, TokenRefused> {
+        let rules = Validation { algorithms: vec![algorithm], ..rules.clone() };
         let named = |key: &Key| kid.is_some() && key.kid.as_deref() == kid;
         let mut verdict = match self.keys.iter().chain(fetched).find(|key| named(key)) {
             Some(key) if key.algorithm != algorithm => TokenRefused::Algorithm,
@@ -138,7 +154,7 @@ impl Verifier {
         };
         for key in self.keys.iter().chain(fetched).filter(|key| key.fits(kid, algorithm)) {
             match decode::<RawClaims>(token, &key.decoding, &rules) {
-                Ok(token) => return self.accept(token.claims),
+                Ok(token) => return Ok(token.claims),
                 Err(error) => match TokenRefused::of(&error) {
                     TokenRefused::Signature => verdict = TokenRefused::Signature,
                     reason => return Err(reason),
@@ -148,14 +164,17 @@ impl Verifier {
         Err(verdict)
     }
 
-    fn accept(&self, claims: RawClaims) -> Result<Claims, TokenRefused> {
-        let mut claims = Claims::try_from(claims)?;
-        // Taken although its time is over, because clocks differ: then until it would not be taken any more.
-        if claims.exp <= unix_seconds() {
-            claims.exp = claims.exp.saturating_add(self.rules.leeway);
-        }
-        Ok(claims)
+    /// When a token ends. One that was taken although its time is over, because clocks differ, ends when it would not be taken
+    /// any more.
+    fn end(&self, exp: u64) -> u64 {
+        if exp <= unix_seconds() { exp.saturating_add(self.rules.leeway) } else { exp }
     }
+}
+
+fn role_rules(config: &Auth) -> Validation {
+    let mut rules = rules(config);
+    rules.required_spec_claims.retain(|claim| !["sub", "aud"].contains(&claim.as_str()));
+    rules
 }
 
 fn rules(config: &Auth) -> Validation {

@@ -39,6 +39,13 @@ impl Context {
         &self.topic
     }
 
+    /// Has the channel hear, and be shown in, another topic than its client names: for a join callback of a dialect in which
+    /// one name on the wire stands for several topics. Frames that go to the client have to get back its own name by the
+    /// encoding.
+    pub(crate) fn move_to(&mut self, topic: &str) {
+        self.topic = topic.into();
+    }
+
     /// The client at the other end.
     pub fn client(&self) -> &Client {
         &self.client

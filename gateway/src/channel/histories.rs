@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::router::Router;
 use crate::config::TopicPattern;
 use crate::history::{Policy, Retention};
+use crate::wire::topic_on_the_wire;
 
 /// Which topics keep a history: in each router the first pattern that matches decides, and the first router that gives
 /// one. None when no pattern gives any.
@@ -14,7 +15,8 @@ pub(crate) fn policy<'a>(routers: impl Iterator<Item = &'a Router>) -> Option<Po
     if routers.is_empty() {
         return None;
     }
-    Some(Arc::new(move |topic| routers.iter().find_map(|patterns| first(patterns, topic))))
+    // A private topic of Supabase's dialect is matched by the name that its clients know.
+    Some(Arc::new(move |topic| routers.iter().find_map(|patterns| first(patterns, topic_on_the_wire(topic)))))
 }
 
 type Patterns = Vec<(TopicPattern, Option<Retention>)>;
@@ -45,6 +47,7 @@ mod tests {
         let policy = policy([&first, &second].into_iter()).unwrap();
         let size = |topic: &str| policy(topic).map(|kept| kept.size());
         assert_eq!((size("room:2"), size("x"), size("room:1")), (Some(5), Some(9), Some(7)));
+        assert_eq!(size("@private:room:2"), Some(5));
     }
 
     #[test]

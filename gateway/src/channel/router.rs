@@ -5,6 +5,7 @@ use super::instance::{Custom, Instance};
 use super::traits::Channel;
 use crate::config::{InvalidPattern, TopicPattern};
 use crate::history::Retention;
+use crate::wire::is_private_topic;
 
 /// A pattern and how to make its channels.
 pub(crate) struct Route {
@@ -71,7 +72,12 @@ impl Router {
         self.routes.iter().map(|route| (&route.pattern, route.history))
     }
 
+    /// The route of a topic that a client asks for. Private topics of Supabase's dialect are never asked for by the name that
+    /// they have among all topics, whatever the patterns say.
     pub(crate) fn find(&self, topic: &str) -> Option<&Arc<Route>> {
+        if is_private_topic(topic) {
+            return None;
+        }
         self.routes.iter().find(|route| route.pattern.matches(topic))
     }
 }
@@ -98,6 +104,14 @@ mod tests {
         assert!(matches("room:*", "room:lobby") && matches("room:*", "room:"));
         assert!(!matches("room:*", "room") && !matches("room:*", "Room:lobby"));
         assert!(matches("foo*", "food:1") && matches("*", "") && matches("*", "room:*"));
+    }
+
+    #[test]
+    fn private_topics_are_found_by_no_pattern() {
+        let nobody = || -> Box<dyn Instance> { unreachable!("nobody joins") };
+        let router = Router::new().instance("*".parse().unwrap(), None, nobody);
+        assert!(router.find("realtime:a").is_some());
+        assert!(router.find("@private:realtime:a").is_none());
     }
 
     #[test]

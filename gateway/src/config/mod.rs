@@ -67,7 +67,7 @@ pub use redis::{NEWEST_ENVELOPE, Redis, RedisUrl};
 pub use secret::Secret;
 pub use service_url::ServiceUrl;
 pub use settings::Config;
-pub use socket::{MountPath, Socket};
+pub use socket::{Dialect, MountPath, Socket};
 pub use webhook::Webhook;
 
 pub(crate) use units::parse_duration;

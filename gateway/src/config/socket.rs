@@ -22,6 +22,7 @@ pub(super) const KEYS: &[&str] = &[
     "subprotocols",
     "longpoll",
     "longpoll_window",
+    "dialect",
     "trusted_proxies",
 ];
 
@@ -62,9 +63,38 @@ pub struct Socket {
     /// How long a poll waits for messages, at most 15 s; a session ends when for two of them nobody polls. Default 10 s;
     /// `GATEWAY_SOCKET__LONGPOLL_WINDOW`.
     pub longpoll_window: Duration,
+    /// What its clients speak. Default `phoenix`; `GATEWAY_SOCKET__DIALECT`.
+    pub dialect: Dialect,
     /// The proxies in front of the gateway, whose `X-Forwarded-*` and PROXY headers are believed. All sockets share the
     /// listener and so this list: a mount has that of `[socket]`. Default none; `GATEWAY_SOCKET__TRUSTED_PROXIES`.
     pub trusted_proxies: Vec<Network>,
+}
+
+/// What the clients of a socket speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Phoenix Channels.
+    #[default]
+    Phoenix,
+    /// Supabase Realtime: Broadcast and Presence.
+    Supabase,
+}
+
+impl Dialect {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "phoenix" => Ok(Self::Phoenix),
+            "supabase" => Ok(Self::Supabase),
+            _ => Err("must be \"phoenix\" or \"supabase\"".to_owned()),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Phoenix => "phoenix",
+            Self::Supabase => "supabase",
+        }
+    }
 }
 
 impl Socket {
@@ -92,6 +122,7 @@ impl Socket {
             subprotocols: section.list_as("subprotocols", check_subprotocol)?.unwrap_or_default(),
             longpoll: section.flag("longpoll", false)?,
             longpoll_window: section.text_as("longpoll_window", parse_window)?.unwrap_or(Duration::from_secs(10)),
+            dialect: section.text_as("dialect", Dialect::parse)?.unwrap_or_default(),
             trusted_proxies: match main {
                 Some(main) => main.trusted_proxies.clone(),
                 None => section.list_as("trusted_proxies", Network::parse)?.unwrap_or_default(),
@@ -123,6 +154,7 @@ impl Socket {
         out.list("subprotocols", self.subprotocols.iter().map(String::as_str));
         out.bool("longpoll", self.longpoll);
         out.duration("longpoll_window", self.longpoll_window);
+        out.text("dialect", self.dialect.as_str());
         if header == "[socket]" {
             let networks: Vec<_> = self.trusted_proxies.iter().map(Network::to_string).collect();
             out.list("trusted_proxies", networks.iter().map(String::as_str));

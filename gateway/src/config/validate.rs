@@ -7,6 +7,7 @@ use super::mode::Mode;
 use super::origin::CheckOrigin;
 use super::presence::Presence;
 use super::settings::Config;
+use super::socket::Dialect;
 
 pub(super) fn validate(config: &Config, mode: Mode) -> Result<(), ConfigError> {
     different_ports(config.listen.public, config.listen.internal)?;
@@ -20,6 +21,7 @@ pub(super) fn validate(config: &Config, mode: Mode) -> Result<(), ConfigError> {
     }
     if mode != Mode::Client {
         tokens_can_be_checked(config)?;
+        dialects_can_be_spoken(config)?;
         database_is_known(config)?;
     }
     if mode == Mode::Serve {
@@ -76,6 +78,22 @@ fn tokens_can_be_checked(config: &Config) -> Result<(), ConfigError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Clients of Supabase come with an API key, and none of them polls.
+fn dialects_can_be_spoken(config: &Config) -> Result<(), ConfigError> {
+    let Some(socket) = config.sockets().find(|socket| socket.dialect == Dialect::Supabase) else { return Ok(()) };
+    if config.auth.is_none() {
+        return refuse(format!(
+            "the socket at {} has `dialect = \"supabase\"`, whose clients connect with an API key, but there is no [auth] to \
+             check keys with: add it",
+            socket.path
+        ));
+    }
+    if config.sockets().any(|socket| socket.dialect == Dialect::Supabase && socket.longpoll) {
+        return refuse("`dialect = \"supabase\"` has no long polling: take `longpoll` away from that socket");
+    }
+    Ok(())
 }
 
 /// What asks for a database would never get an answer.

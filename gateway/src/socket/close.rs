@@ -48,11 +48,14 @@ pub enum CloseReason {
     /// The pod has far more connections than the others.
     #[error("the pod has more connections than the others")]
     Rebalanced,
+    /// A client of Supabase's dialect joins more than `limits.joins_per_second` allow.
+    #[error("the client joins too often")]
+    TooManyJoins,
 }
 
 impl CloseReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ClientClosed,
         Self::ClientGone,
         Self::IdleTimeout,
@@ -67,6 +70,7 @@ impl CloseReason {
         Self::TokenExpired,
         Self::RateLimited,
         Self::Rebalanced,
+        Self::TooManyJoins,
     ];
 
     /// The code of the close frame; none is sent when the client is gone or closed itself.
@@ -78,7 +82,7 @@ impl CloseReason {
             Self::PolicyViolation | Self::RateLimited => Some(1008),
             Self::TooLarge => Some(1009),
             Self::Malformed => Some(1011),
-            Self::Disconnected => Some(1001),
+            Self::Disconnected | Self::TooManyJoins => Some(1001),
             Self::Draining | Self::Rebalanced => Some(1012),
             Self::SlowConsumer => Some(1013),
             Self::TokenExpired => Some(4001),
@@ -102,6 +106,7 @@ impl CloseReason {
             Self::TokenExpired => "token_expired",
             Self::RateLimited => "rate_limited",
             Self::Rebalanced => "rebalanced",
+            Self::TooManyJoins => "too_many_joins",
         }
     }
 

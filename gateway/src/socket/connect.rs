@@ -115,6 +115,11 @@ impl ConnectError {
         Self { reason: Some(reason.into()), token: None }
     }
 
+    /// Refuses because of a token, with a reason for the mount's refusal handler.
+    pub(crate) fn bad_token(token: TokenRefused, reason: impl Into<Box<str>>) -> Self {
+        Self { reason: Some(reason.into()), token: Some(token) }
+    }
+
     /// The reason, if there is one.
     pub fn as_reason(&self) -> Option<&str> {
         self.reason.as_deref()

@@ -9,10 +9,11 @@ use super::metrics::SocketMetrics;
 use super::mount::Mount;
 use super::registry::Registry;
 use super::session::{Effect, Flood, Session};
+use super::supabase::{self, SYSTEM, TooManyMessages};
 use crate::channel::{ChannelMetrics, Channels, Client, Endpoint, Info};
 use crate::clock::{Clock, unix_seconds};
 use crate::outbox::{Budget, Outbox, Packet};
-use crate::wire::{Name, Opcode, Outgoing, Payload, Reason, Ref};
+use crate::wire::{Dialect, Name, Opcode, Outgoing, Payload, Reason, Ref};
 
 /// What all connections of a pod share.
 #[derive(Clone)]
@@ -46,7 +47,7 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(client: Arc<Client>, mount: Arc<Mount>, metrics: Arc<ChannelMetrics>) -> Self {
-        let session = Session::new(mount.max_channels);
+        let session = Session::new(mount.max_channels).overlooking_join_refs(mount.dialect == Dialect::Supabase);
         let channels = Channels::new(Arc::clone(&client), metrics, mount.max_channels, mount.callback_grace);
         Self { session, channels, client, mount }
     }
@@ -56,10 +57,13 @@ impl Driver {
     /// # Errors
     /// When it is no message, or one too many by far: the connection cannot go on.
     pub(crate) fn on_frame(&mut self, opcode: Opcode, frame: &Bytes, services: &Services) -> Result<(), CloseReason> {
-        let message = self.client.vsn().decode(opcode, frame).map_err(|error| {
-            tracing::debug!(%error, "malformed message");
-            CloseReason::Malformed
-        })?;
+        let message = match self.client.encoding().decode(opcode, frame) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::debug!(%error, "malformed message");
+                return if self.is_of_supabase() { Ok(()) } else { Err(CloseReason::Malformed) };
+            }
+        };
         let mut effects = Vec::new();
         let message = if services.limits.any() {
             let limited = self.session.limit(message, &services.limits, services.clock.now_ms(), &mut effects);
@@ -73,6 +77,10 @@ impl Driver {
                 services.socket_metrics.messages_rate_limited.inc();
             }
             // A refused join, which is counted with the joins.
+            None if self.is_of_supabase() => {
+                self.perform(effects);
+                return Err(CloseReason::TooManyJoins);
+            }
             None => {}
         }
         self.perform(effects);
@@ -127,6 +135,18 @@ impl Driver {
         self.channels.owes_answers()
     }
 
+    /// Says on each topic that the connection is about to end, where its clients expect to be told.
+    pub(crate) fn say_goodbye(&self, reason: CloseReason) {
+        let Some(payload) = supabase::goodbye(reason).filter(|_| self.is_of_supabase()) else { return };
+        for topic in self.session.topics() {
+            self.send(Outgoing::Broadcast { topic, event: SYSTEM, payload: &payload, offset: None });
+        }
+    }
+
+    fn is_of_supabase(&self) -> bool {
+        self.mount.dialect == Dialect::Supabase
+    }
+
     /// Ends all channels. They have their grace: go on polling until [`Driver::is_finished`].
     pub(crate) fn close(&mut self) {
         self.session.close();
@@ -142,15 +162,19 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Reply { join_ref, reference, topic, error } => {
-                    self.answer(&join_ref, &reference, &topic, error);
+                    self.answer(&join_ref, &reference, &topic, error.map(Reason::payload));
                 }
                 Effect::RefuseJoin { join_ref, reference, topic, reason } => {
                     self.channels.metrics().join_refused_by_socket(reason);
-                    self.answer(&join_ref, &reference, &topic, Some(reason));
+                    let refusal = if self.is_of_supabase() { supabase::join_refusal(reason) } else { reason.payload() };
+                    self.answer(&join_ref, &reference, &topic, Some(refusal));
+                }
+                Effect::Limited { topic: Name::Text(topic), .. } if self.is_of_supabase() => {
+                    self.inform(&topic, Info::new(TooManyMessages));
                 }
                 Effect::Limited { join_ref, reference, topic } => {
                     if !reference.is_null() {
-                        self.answer(&join_ref, &reference, &topic, Some(Reason::RateLimited));
+                        self.answer(&join_ref, &reference, &topic, Some(Reason::RateLimited.payload()));
                     }
                 }
                 Effect::Join(request) => self.channels.join(request),
@@ -163,13 +187,16 @@ impl Driver {
         }
     }
 
-    fn answer(&self, join_ref: &Ref, reference: &Ref, topic: &Name, error: Option<Reason>) {
+    fn answer(&self, join_ref: &Ref, reference: &Ref, topic: &Name, error: Option<Payload>) {
         let (status, response) = match error {
             None => ("ok", Payload::empty()),
-            Some(reason) => ("error", reason.payload()),
+            Some(response) => ("error", response),
         };
-        let reply = Outgoing::Reply { join_ref, reference, topic, status, response: &response };
-        match Packet::encode(self.client.encoding(), reply) {
+        self.send(Outgoing::Reply { join_ref, reference, topic, status, response: &response });
+    }
+
+    fn send(&self, message: Outgoing<'_>) {
+        match Packet::encode(self.client.encoding(), message) {
             // A full outbox closes the connection by itself.
             Ok(packet) => drop(self.client.outbox().push(packet)),
             Err(error) => tracing::debug!(%error, "an answer could not be encoded"),

@@ -5,7 +5,8 @@
 //!
 //! Invariants: the session is a pure state machine (no socket, clock or Redis inside); the [`Driver`] performs its
 //! effects and is the same for every transport; a connection ends in one place, for one [`CloseReason`], which gives the
-//! close code, the metric's label and what clients make of it.
+//! close code, the metric's label and what clients make of it. What another dialect than Phoenix' changes stands in a file
+//! of its name.
 
 mod bucket;
 mod close;
@@ -18,6 +19,7 @@ mod params;
 mod refusals;
 mod registry;
 mod session;
+mod supabase;
 mod sweep;
 
 pub use close::CloseReason;
@@ -31,4 +33,5 @@ pub(crate) use limits::SocketLimits;
 pub(crate) use metrics::{ConnectResult, SocketMetrics};
 pub(crate) use refusals::report_refusals;
 pub(crate) use registry::{Entry, Registration, Registry};
+pub(crate) use supabase::{SYSTEM, TooManyMessages};
 pub(crate) use sweep::sweep;

@@ -8,6 +8,7 @@ use super::connect::{Accepted, AnySocket, ConnectError, ConnectInfo, Socket};
 use super::params::Params;
 use crate::auth::CheckOrigin;
 use crate::channel::Router;
+use crate::wire::Dialect;
 
 /// How a refused connection is answered instead of 403 with an empty body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub struct Mount {
     pub(crate) longpoll_path: String,
     /// How long a poll waits; none: no long polling.
     pub(crate) longpoll: Option<Duration>,
+    pub(crate) dialect: Dialect,
+    /// Refusals are JSON, and come so late; none: they are plain, and come at once.
+    pub(crate) json_refusals: Option<Duration>,
     socket: Box<dyn AnySocket>,
     router: Router,
     on_refused: Option<RefusalHandler>,
@@ -54,6 +58,8 @@ impl Mount {
             callback_grace: Duration::from_secs(5),
             longpoll_path: "longpoll".to_owned(),
             longpoll: None,
+            dialect: Dialect::Phoenix,
+            json_refusals: None,
             socket: Box::new(socket),
             router,
             on_refused: None,
@@ -135,6 +141,20 @@ impl Mount {
     #[must_use]
     pub fn on_refused(mut self, handler: impl Fn(&str) -> Refusal + Send + Sync + 'static) -> Self {
         self.on_refused = Some(Arc::new(handler));
+        self
+    }
+
+    /// How its clients use frames.
+    #[must_use]
+    pub(crate) fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Answers all refusals as `{"error": text}`, and only after a while: clients that try again at once cost little then.
+    #[must_use]
+    pub(crate) fn json_refusals(mut self, delay: Duration) -> Self {
+        self.json_refusals = Some(delay);
         self
     }
 

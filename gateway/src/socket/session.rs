@@ -43,6 +43,8 @@ pub(super) struct Session {
     channels: Vec<Joined>,
     next_key: u32,
     max_channels: usize,
+    /// Whether messages of an earlier join count, too, as clients of Supabase's dialect expect.
+    overlooks_join_refs: bool,
     /// The join whose callback runs; the other messages of the socket wait for it (protocol 3.1).
     joining: Option<ChannelKey>,
     waiting: VecDeque<Message>,
@@ -61,11 +63,18 @@ impl Session {
             channels: Vec::new(),
             next_key: 0,
             max_channels,
+            overlooks_join_refs: false,
             joining: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             usage: None,
         }
+    }
+
+    /// Takes messages whatever join reference they name.
+    pub(super) fn overlooking_join_refs(mut self, overlooks: bool) -> Self {
+        self.overlooks_join_refs = overlooks;
+        self
     }
 
     /// Passes a message through the limits, before anything else is done about it. Returns it, or nothing when it was
@@ -160,6 +169,11 @@ impl Session {
         self.channels.iter().find(|channel| &*channel.topic == topic).map(|channel| channel.key)
     }
 
+    /// The topics that are joined, or being joined.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.channels.iter().map(|channel| &*channel.topic)
+    }
+
     /// Whether so much waits that the client should not be read.
     pub(super) fn is_congested(&self) -> bool {
         self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES
@@ -231,7 +245,8 @@ impl Session {
     fn channel_message(&self, message: Message, index: usize, effects: &mut Vec<Effect>) {
         let channel = &self.channels[index];
         // Stale, or sent after the leave: dropped without an answer (rows 126, 3.5).
-        if channel.is_current(&message.join_ref) && !channel.leaving {
+        let counts = self.overlooks_join_refs || channel.is_current(&message.join_ref);
+        if counts && !channel.leaving {
             let Message { event, payload, reference, .. } = message;
             effects.push(Effect::Message { key: channel.key, event, payload, reference });
         }

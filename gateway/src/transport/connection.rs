@@ -96,6 +96,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
             // Boxed, as the end below. What comes too late is what the client would not have waited for.
             let _late = Box::pin(timeout(LAST_ANSWERS, poll_fn(|cx| self.poll_answers(cx)))).await;
         }
+        self.driver.say_goodbye(reason);
         self.driver.close();
         if reason == CloseReason::SlowConsumer {
             self.writes.discard_unwritten();

@@ -43,7 +43,7 @@ pub(super) enum Rejection {
     #[error("the vsn is not supported")]
     Vsn,
     #[error("{0}")]
-    Unauthorized(TokenRefused),
+    Unauthorized(TokenRefused, Option<Refusal>),
     #[error("the application refused the connection")]
     Refused(Option<Refusal>),
     #[error("the connect callback panicked")]
@@ -62,12 +62,14 @@ impl Rejection {
         match self {
             Self::Method => (StatusCode::BAD_REQUEST, String::new()),
             Self::NotAnUpgrade(error) => (StatusCode::BAD_REQUEST, error.to_string()),
-            Self::Refused(Some(refusal)) => (refusal.status, refusal.body.clone()),
+            Self::Refused(Some(refusal)) | Self::Unauthorized(_, Some(refusal)) => {
+                (refusal.status, refusal.body.clone())
+            }
             Self::Origin
             | Self::Token
             | Self::Subprotocol
             | Self::Vsn
-            | Self::Unauthorized(_)
+            | Self::Unauthorized(_, None)
             | Self::Refused(None) => (StatusCode::FORBIDDEN, String::new()),
             Self::Crashed => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
@@ -82,7 +84,7 @@ impl Rejection {
             Self::Token => ConnectResult::TokenRefused,
             Self::Subprotocol => ConnectResult::SubprotocolRefused,
             Self::Vsn => ConnectResult::VsnRefused,
-            Self::Unauthorized(_) => ConnectResult::Unauthorized,
+            Self::Unauthorized(..) => ConnectResult::Unauthorized,
             Self::Refused(_) => ConnectResult::Refused,
             Self::Crashed => ConnectResult::Crashed,
             Self::Draining => ConnectResult::Draining,
@@ -116,7 +118,7 @@ pub(super) async fn check(
     check_origin(&parts.headers, arrival, mount)?;
     let offered = Offered::read(&parts.headers)?;
     let subprotocol = offered.select(mount.subprotocols.as_deref())?;
-    let mut encoding = negotiate(&params)?;
+    let mut encoding = negotiate(&params, mount)?;
     let info = ConnectInfo::new(parts, arrival.peer, client_ip, offered.token.as_deref());
     let accepted = connect(mount, &params, &info).await?;
     let accept_key = accept(&parts.headers)?;
@@ -140,22 +142,22 @@ pub(super) fn read_params(query: &str, variables: &[(String, String)]) -> Params
 }
 
 /// What the client asks to be sent.
-pub(super) fn negotiate(params: &Params) -> Result<Encoding, Rejection> {
+pub(super) fn negotiate(params: &Params, mount: &Mount) -> Result<Encoding, Rejection> {
     let vsn = match params.value("vsn") {
         None => Vsn::negotiate(None),
         // A list or a map is refused like any other bad version (row 10).
         Some(_) => Vsn::negotiate(Some(params.get("vsn").unwrap_or_default())),
     };
-    let vsn = vsn.map_err(|_| Rejection::Vsn)?;
-    Ok(Encoding { vsn, offsets: params.asks_for_offsets(), compression: Compression::None })
+    let (offsets, dialect) = (params.asks_for_offsets(), mount.dialect);
+    Ok(Encoding { vsn: vsn.map_err(|_| Rejection::Vsn)?, offsets, dialect, compression: Compression::None })
 }
 
 /// Asks the application.
 pub(super) async fn connect(mount: &Mount, params: &Params, info: &ConnectInfo<'_>) -> Result<Accepted, Rejection> {
     let accepted = mount.connect(params, info).await;
-    accepted.map_err(|error: ConnectError| match error.token() {
-        Some(reason) => Rejection::Unauthorized(reason),
-        None => Rejection::Refused(mount.refusal(&error)),
+    accepted.map_err(|error: ConnectError| match (error.token(), mount.refusal(&error)) {
+        (Some(reason), answer) => Rejection::Unauthorized(reason, answer),
+        (None, answer) => Rejection::Refused(answer),
     })
 }
 

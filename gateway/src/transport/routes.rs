@@ -104,7 +104,7 @@ async fn upgrade_parts(
             let rejection = checked.err().unwrap_or(Rejection::NotAnUpgrade(UpgradeError::Connection));
             tracing::debug!(reason = %rejection, "refused to connect");
             metrics.connect(rejection.result());
-            return refuse(&rejection);
+            return refuse(&rejection, &mount).await;
         }
     };
     metrics.connect(ConnectResult::Accepted);
@@ -204,8 +204,17 @@ fn switching_protocols(agreed: &Agreed) -> Response {
     response
 }
 
-fn refuse(rejection: &Rejection) -> Response {
-    let mut response = rejection.response().into_response();
+/// The answer to a refused request, in the form and at the time that the mount's clients expect.
+async fn refuse(rejection: &Rejection, mount: &Mount) -> Response {
+    let (status, text) = rejection.response();
+    let mut response = match mount.json_refusals {
+        None => (status, text).into_response(),
+        Some(delay) => {
+            tokio::time::sleep(delay).await;
+            let text = if text.is_empty() { rejection.to_string() } else { text };
+            (status, axum::Json(serde_json::json!({ "error": text }))).into_response()
+        }
+    };
     if matches!(rejection, Rejection::NotAnUpgrade(UpgradeError::Version)) {
         response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }

@@ -1,16 +1,21 @@
-use super::error::EncodeError;
-use super::message::{Opcode, Outgoing};
-use super::vsn::Vsn;
-use super::{v1, v2};
+use bytes::Bytes;
 
-/// How a connection is written to: its serializer, whether broadcasts tell their place in the history of their topic
-/// (connect param `offsets=1`), and whether they are compressed. Connections with the same one share the bytes of a broadcast.
+use super::dialect::Dialect;
+use super::error::{DecodeError, EncodeError};
+use super::message::{Message, Opcode, Outgoing};
+use super::vsn::Vsn;
+use super::{supabase, v1, v2};
+
+/// How a connection is written to: its serializer and dialect, whether broadcasts tell their place in the history of their
+/// topic (connect param `offsets=1`), and whether they are compressed. Connections with the same one share the bytes of a broadcast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Encoding {
     /// The serializer.
     pub vsn: Vsn,
     /// Whether broadcasts that have an offset carry it.
     pub offsets: bool,
+    /// How its clients use frames. That of Supabase has no offsets.
+    pub dialect: Dialect,
     /// Whether frames are compressed. It makes no difference to the message inside.
     pub compression: Compression,
 }
@@ -29,7 +34,7 @@ pub enum Compression {
 
 impl Encoding {
     /// How many there are: the size of a table indexed by [`Encoding::index`].
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 18;
 
     /// A small number that tells the encodings apart.
     pub fn index(self) -> usize {
@@ -37,12 +42,16 @@ impl Encoding {
             Vsn::V1 => 0,
             Vsn::V2 => 1,
         };
+        let dialect = match self.dialect {
+            Dialect::Phoenix => 2 * vsn + usize::from(self.offsets),
+            Dialect::Supabase => 4 + vsn,
+        };
         let compression = match self.compression {
             Compression::None => 0,
             Compression::Deflate => 1,
             Compression::DeflateSmall => 2,
         };
-        4 * compression + 2 * vsn + usize::from(self.offsets)
+        6 * compression + dialect
     }
 
     /// The same messages in frames that are not compressed.
@@ -51,11 +60,25 @@ impl Encoding {
         Self { compression: Compression::None, ..self }
     }
 
+    /// Reads a client's frame. The payload shares the frame's memory where it can.
+    ///
+    /// # Errors
+    /// When it is no message of this version and dialect.
+    pub fn decode(self, opcode: Opcode, frame: &Bytes) -> Result<Message, DecodeError> {
+        match self.dialect {
+            Dialect::Phoenix => self.vsn.decode(opcode, frame),
+            Dialect::Supabase => supabase::decode(self.vsn, opcode, frame),
+        }
+    }
+
     /// Appends the frame of a message to `out` and says which kind of frame it is.
     ///
     /// # Errors
     /// When the version cannot carry it; `out` may then hold a part and must be discarded.
     pub fn encode(self, message: Outgoing<'_>, out: &mut Vec<u8>) -> Result<Opcode, EncodeError> {
+        if self.dialect == Dialect::Supabase {
+            return supabase::encode(self.vsn, message, out);
+        }
         let message = match message {
             Outgoing::Broadcast { topic, event, payload, .. } if !self.offsets => {
                 Outgoing::Broadcast { topic, event, payload, offset: None }
@@ -75,7 +98,7 @@ impl Encoding {
 /// As clients are written to that ask for nothing else.
 impl From<Vsn> for Encoding {
     fn from(vsn: Vsn) -> Self {
-        Self { vsn, offsets: false, compression: Compression::None }
+        Self { vsn, offsets: false, dialect: Dialect::Phoenix, compression: Compression::None }
     }
 }
 
@@ -87,12 +110,16 @@ mod tests {
     use super::super::reference::Ref;
     use super::*;
 
-    const ALL: [Encoding; 4] = [
-        Encoding { vsn: Vsn::V1, offsets: false, compression: Compression::None },
-        Encoding { vsn: Vsn::V1, offsets: true, compression: Compression::None },
-        Encoding { vsn: Vsn::V2, offsets: false, compression: Compression::None },
-        Encoding { vsn: Vsn::V2, offsets: true, compression: Compression::None },
+    const PHOENIX: [Encoding; 4] = [
+        phoenix(Vsn::V1, false),
+        phoenix(Vsn::V1, true),
+        phoenix(Vsn::V2, false),
+        phoenix(Vsn::V2, true),
     ];
+
+    const fn phoenix(vsn: Vsn, offsets: bool) -> Encoding {
+        Encoding { vsn, offsets, dialect: Dialect::Phoenix, compression: Compression::None }
+    }
 
     fn broadcast(encoding: Encoding, payload: &Payload, offset: Option<u64>) -> Result<Vec<u8>, EncodeError> {
         let mut out = Vec::new();
@@ -106,15 +133,17 @@ mod tests {
 
     #[test]
     fn each_encoding_has_its_place_in_a_table() {
+        let supabase = |vsn| Encoding { dialect: Dialect::Supabase, ..phoenix(vsn, false) };
+        let plain: Vec<Encoding> = PHOENIX.into_iter().chain([Vsn::V1, Vsn::V2].map(supabase)).collect();
         let compressions = [Compression::None, Compression::Deflate, Compression::DeflateSmall];
-        let all = compressions.into_iter().flat_map(|compression| ALL.map(|plain| Encoding { compression, ..plain }));
+        let all = compressions.into_iter().flat_map(|compression| plain.iter().map(move |&plain| Encoding { compression, ..plain }));
         assert!(all.clone().map(Encoding::index).eq(0..Encoding::COUNT));
-        assert!(all.map(Encoding::uncompressed).eq(ALL.into_iter().cycle().take(Encoding::COUNT)));
+        assert!(all.map(Encoding::uncompressed).eq(plain.iter().copied().cycle().take(Encoding::COUNT)));
     }
 
     #[test]
     fn an_offset_is_the_reference_of_a_broadcast_for_those_who_asked() {
-        let [v1, v1_offsets, v2, v2_offsets] = ALL;
+        let [v1, v1_offsets, v2, v2_offsets] = PHOENIX;
         assert_eq!(text(v2_offsets, Some(12)), r#"[null,"o:12","room:1","msg",{}]"#);
         assert_eq!(text(v1_offsets, Some(12)), r#"{"topic":"room:1","event":"msg","payload":{},"ref":"o:12"}"#);
         let largest = r#"[null,"o:18446744073709551615","room:1","msg",{}]"#;
@@ -131,7 +160,7 @@ mod tests {
     #[test]
     fn other_messages_and_binary_frames_are_the_same_with_offsets() {
         let binary = &Payload::Binary(Bytes::from_static(b"x"));
-        let [v1, v1_offsets, v2, v2_offsets] = ALL;
+        let [v1, v1_offsets, v2, v2_offsets] = PHOENIX;
         assert_eq!(broadcast(v2_offsets, binary, Some(12)), broadcast(v2, binary, None));
         assert_eq!(broadcast(v1_offsets, binary, Some(12)), broadcast(v1, binary, None));
         let payload = &Payload::empty();

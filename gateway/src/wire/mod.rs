@@ -8,6 +8,7 @@
 //! [`Encoding::encode`] writes is compact JSON.
 
 mod binary;
+mod dialect;
 mod encoding;
 mod error;
 mod json;
@@ -17,10 +18,13 @@ mod payload;
 mod reason;
 mod reference;
 mod reserved;
+mod supabase;
+mod user_broadcast;
 mod v1;
 mod v2;
 mod vsn;
 
+pub use dialect::Dialect;
 pub use encoding::{Compression, Encoding};
 pub use error::{DecodeError, EncodeError};
 pub use message::{Message, Opcode, Outgoing};
@@ -30,4 +34,8 @@ pub use reason::Reason;
 pub use reference::Ref;
 pub use reserved::is_reserved_event;
 pub(crate) use reserved::{TOKEN_EXPIRING, is_closed_to_clients};
+pub(crate) use supabase::{is_private_topic, private_topic, topic_on_the_wire};
+#[cfg(test)]
+pub(crate) use user_broadcast::Content;
+pub(crate) use user_broadcast::{BROADCAST, UserBroadcast};
 pub use vsn::{UnsupportedVsn, Vsn};

@@ -91,7 +91,7 @@ impl Pod {
     /// A client that is told offsets joins with these params. Its queue takes so many bytes.
     fn join(&self, params: &Value, limit: usize) -> Connection {
         let outbox = Arc::new(Outbox::new(limit, Budget::new(usize::MAX)));
-        let encoding = Encoding { offsets: true, ..Vsn::V2.into() };
+        let encoding = Encoding { offsets: true, ..Encoding::from(Vsn::V2) };
         let (endpoint, assigns) = (self.endpoint.clone(), Assigns::default());
         let client = Client::new(None, assigns, encoding, Transport::WebSocket, endpoint, Arc::clone(&outbox), None);
         let client = Arc::new(client);

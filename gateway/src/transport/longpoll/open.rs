@@ -63,7 +63,7 @@ async fn check(opening: &Opening<'_>, mount: &Mount) -> Result<(Encoding, Accept
     let Opening { parts, arrival, params, variables } = opening;
     let (client_ip, permit) = arrival.admit_session(&parts.headers)?;
     let params = read_params(params, variables);
-    let encoding = negotiate(&params)?;
+    let encoding = negotiate(&params, mount)?;
     // Plain, where a WebSocket has it among its subprotocols (protocol 1.5).
     let token = parts.headers.get("x-phoenix-authtoken").map(|token| token.to_str().unwrap_or_default());
     let info = ConnectInfo::new(parts, arrival.peer, client_ip, token);

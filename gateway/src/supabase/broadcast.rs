@@ -1,0 +1,98 @@
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use crate::wire::{Payload, Reason, UserBroadcast};
+
+/// What a client tells others: its own event, and the payload of `broadcast` that travels.
+pub(super) struct Spoken {
+    pub(super) event: Box<str>,
+    pub(super) payload: Payload,
+}
+
+/// The fields of a text broadcast that are looked at; all else passes through.
+#[derive(Deserialize)]
+struct Text<'a> {
+    #[serde(borrow, default)]
+    event: Option<&'a RawValue>,
+    #[serde(default)]
+    ids: Option<IgnoredAny>,
+}
+
+impl Spoken {
+    /// Reads what a client pushed as `broadcast`; `kept`: the topic takes JSON only.
+    ///
+    /// # Errors
+    /// With the reason why nobody may be told that.
+    pub(super) fn read(payload: &Payload, kept: bool) -> Result<Self, Reason> {
+        match payload {
+            Payload::Json(json) => {
+                let is_object = payload.is_object_or_binary();
+                let text: Text<'_> = serde_json::from_slice(json).map_err(|_| Reason::InvalidPayload)?;
+                // Stock clients take a message with such a field for a Postgres change, and fail.
+                if !is_object || text.ids.is_some() {
+                    return Err(Reason::InvalidPayload);
+                }
+                Ok(Self { event: name(text.event).into(), payload: payload.clone() })
+            }
+            Payload::Binary(bytes) => {
+                let broadcast = UserBroadcast::read(bytes).ok_or(Reason::InvalidPayload)?;
+                let payload = match kept {
+                    true => broadcast.to_json().ok_or(Reason::BinaryNotSupported)?,
+                    false => payload.clone(),
+                };
+                Ok(Self { event: broadcast.event.into(), payload })
+            }
+        }
+    }
+}
+
+/// An event that is no text is none of those that a configuration can name.
+fn name(event: Option<&RawValue>) -> Cow<'_, str> {
+    event.and_then(|event| serde_json::from_str(event.get()).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::wire::Content;
+
+    fn text(json: &'static str) -> Result<(Box<str>, Payload), Reason> {
+        Spoken::read(&Payload::Json(Bytes::from_static(json.as_bytes())), false)
+            .map(|spoken| (spoken.event, spoken.payload))
+    }
+
+    #[test]
+    fn text_passes_as_it_is() {
+        let json = r#"{"type":"broadcast","event":"cur","payload":{"ids":[1]},"more":1}"#;
+        assert_eq!(text(json).unwrap(), ("cur".into(), Payload::Json(Bytes::from_static(json.as_bytes()))));
+        assert_eq!(&*text("{}").unwrap().0, "");
+        assert_eq!(&*text(r#"{"event":7}"#).unwrap().0, "");
+    }
+
+    #[test]
+    fn what_would_break_stock_clients_is_refused() {
+        for json in [r#"{"ids":null}"#, r#"{"ids":[1],"event":"e"}"#, r#"{"\u0069ds":1}"#, "[]", "7", "null", r#""x""#]
+        {
+            assert_eq!(text(json).unwrap_err(), Reason::InvalidPayload, "{json}");
+        }
+        let stock = Payload::Binary(Bytes::from_static(b"bytes"));
+        assert!(matches!(Spoken::read(&stock, false), Err(Reason::InvalidPayload)));
+    }
+
+    #[test]
+    fn topics_with_history_carry_json_only() {
+        let payload = |content| UserBroadcast { event: "cur", metadata: "", content }.to_payload().unwrap();
+        let (json, raw) = (payload(Content::Json("[1]")), payload(Content::Raw(b"\xff")));
+        assert_eq!(Spoken::read(&json, false).unwrap().payload, json);
+        let kept = Spoken::read(&json, true).unwrap();
+        let as_text = Bytes::from_static(br#"{"type":"broadcast","event":"cur","payload":[1]}"#);
+        assert_eq!((&*kept.event, kept.payload), ("cur", Payload::Json(as_text)));
+        assert!(matches!(Spoken::read(&raw, true), Err(Reason::BinaryNotSupported)));
+        assert_eq!(Spoken::read(&raw, false).unwrap().payload, raw);
+    }
+}
