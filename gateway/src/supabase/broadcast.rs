@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::wire::{Payload, Reason, UserBroadcast};
@@ -18,7 +18,17 @@ struct Text<'a> {
     #[serde(borrow, default)]
     event: Option<&'a RawValue>,
     #[serde(default)]
-    ids: Option<IgnoredAny>,
+    ids: Ids,
+}
+
+/// Whether there is such a field, whatever it holds.
+#[derive(Default)]
+struct Ids(bool);
+
+impl<'de> Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
 }
 
 impl Spoken {
@@ -32,7 +42,7 @@ impl Spoken {
                 let is_object = payload.is_object_or_binary();
                 let text: Text<'_> = serde_json::from_slice(json).map_err(|_| Reason::InvalidPayload)?;
                 // Stock clients take a message with such a field for a Postgres change, and fail.
-                if !is_object || text.ids.is_some() {
+                if !is_object || text.ids.0 {
                     return Err(Reason::InvalidPayload);
                 }
                 Ok(Self { event: name(text.event).into(), payload: payload.clone() })

@@ -5,6 +5,9 @@ use crate::channel::JoinError;
 use crate::config::{self, ClientEvents, Join};
 use crate::wire::{is_private_topic, topic_on_the_wire};
 
+/// The role of who has not signed in.
+const ANONYMOUS: &str = "anon";
+
 /// What a `[[channel]]` says about the topics of Supabase's dialect that match it.
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -32,7 +35,7 @@ impl Rules {
         }
         match self.join {
             Join::Open => Rights::ALL,
-            Join::Authenticated if token.user().is_some() => Rights::ALL,
+            Join::Authenticated if token.role() != ANONYMOUS => Rights::ALL,
             // By grants alone, which public topics have not; nobody is here who could ask a back end or the database.
             Join::Authenticated | Join::Granted | Join::Member | Join::Webhook => Rights::NONE,
         }

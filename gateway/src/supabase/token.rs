@@ -32,6 +32,11 @@ impl Token {
         *self.text == *text
     }
 
+    /// The role that it names.
+    pub(super) fn role(&self) -> &str {
+        &self.claims.role
+    }
+
     /// The user, if it names one.
     pub(super) fn user(&self) -> Option<&str> {
         self.claims.user.as_deref()

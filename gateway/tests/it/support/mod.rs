@@ -22,6 +22,7 @@ mod recorder;
 #[path = "../../../src/redis/testing.rs"]
 mod redis;
 mod room;
+pub(crate) mod supabase;
 pub(crate) mod tokens;
 
 pub(crate) use cable::Cable;
