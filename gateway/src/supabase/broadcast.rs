@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::wire::{Payload, Reason, UserBroadcast};
+use super::replay::numbered;
+use crate::wire::{Content, Payload, Reason, UserBroadcast};
 
 /// What a client tells others: its own event, and the payload of `broadcast` that travels.
 pub(super) struct Spoken {
@@ -12,11 +13,24 @@ pub(super) struct Spoken {
     pub(super) payload: Payload,
 }
 
+/// What becomes of broadcasts in a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// They pass.
+    Nothing,
+    /// The topic keeps a history, and takes JSON only.
+    Json,
+    /// And who joins may hear them again, so that each has an id.
+    Numbered,
+}
+
 /// The fields of a text broadcast that are looked at; all else passes through.
 #[derive(Deserialize)]
 struct Text<'a> {
     #[serde(borrow, default)]
     event: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
     #[serde(default)]
     ids: Ids,
 }
@@ -32,11 +46,11 @@ impl<'de> Deserialize<'de> for Ids {
 }
 
 impl Spoken {
-    /// Reads what a client pushed as `broadcast`; `kept`: the topic takes JSON only.
+    /// Reads what a client pushed as `broadcast`.
     ///
     /// # Errors
     /// With the reason why nobody may be told that.
-    pub(super) fn read(payload: &Payload, kept: bool) -> Result<Self, Reason> {
+    pub(super) fn read(payload: &Payload, keeping: Keeping) -> Result<Self, Reason> {
         match payload {
             Payload::Json(json) => {
                 let is_object = payload.is_object_or_binary();
@@ -45,15 +59,22 @@ impl Spoken {
                 if !is_object || text.ids.0 {
                     return Err(Reason::InvalidPayload);
                 }
-                Ok(Self { event: name(text.event).into(), payload: payload.clone() })
+                let event = name(text.event);
+                let payload = match keeping {
+                    Keeping::Numbered => numbered(&event, text.payload.map_or("{}", RawValue::get)),
+                    Keeping::Nothing | Keeping::Json => Some(payload.clone()),
+                };
+                Ok(Self { payload: payload.ok_or(Reason::InvalidPayload)?, event: event.into() })
             }
             Payload::Binary(bytes) => {
                 let broadcast = UserBroadcast::read(bytes).ok_or(Reason::InvalidPayload)?;
-                let payload = match kept {
-                    true => broadcast.to_json().ok_or(Reason::BinaryNotSupported)?,
-                    false => payload.clone(),
+                let payload = match (keeping, broadcast.content) {
+                    (Keeping::Nothing, _) => Some(payload.clone()),
+                    (Keeping::Json, _) => broadcast.to_json(),
+                    (Keeping::Numbered, Content::Json(text)) => numbered(broadcast.event, text),
+                    (Keeping::Numbered, Content::Raw(_)) => None,
                 };
-                Ok(Self { event: broadcast.event.into(), payload })
+                Ok(Self { event: broadcast.event.into(), payload: payload.ok_or(Reason::BinaryNotSupported)? })
             }
         }
     }
@@ -69,10 +90,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::wire::Content;
 
     fn text(json: &'static str) -> Result<(Box<str>, Payload), Reason> {
-        Spoken::read(&Payload::Json(Bytes::from_static(json.as_bytes())), false)
+        Spoken::read(&Payload::Json(Bytes::from_static(json.as_bytes())), Keeping::Nothing)
             .map(|spoken| (spoken.event, spoken.payload))
     }
 
@@ -91,18 +111,26 @@ mod tests {
             assert_eq!(text(json).unwrap_err(), Reason::InvalidPayload, "{json}");
         }
         let stock = Payload::Binary(Bytes::from_static(b"bytes"));
-        assert!(matches!(Spoken::read(&stock, false), Err(Reason::InvalidPayload)));
+        assert!(matches!(Spoken::read(&stock, Keeping::Nothing), Err(Reason::InvalidPayload)));
     }
 
     #[test]
     fn topics_with_history_carry_json_only() {
         let payload = |content| UserBroadcast { event: "cur", metadata: "", content }.to_payload().unwrap();
         let (json, raw) = (payload(Content::Json("[1]")), payload(Content::Raw(b"\xff")));
-        assert_eq!(Spoken::read(&json, false).unwrap().payload, json);
-        let kept = Spoken::read(&json, true).unwrap();
+        assert_eq!(Spoken::read(&json, Keeping::Nothing).unwrap().payload, json);
+        let kept = Spoken::read(&json, Keeping::Json).unwrap();
         let as_text = Bytes::from_static(br#"{"type":"broadcast","event":"cur","payload":[1]}"#);
         assert_eq!((&*kept.event, kept.payload), ("cur", Payload::Json(as_text)));
-        assert!(matches!(Spoken::read(&raw, true), Err(Reason::BinaryNotSupported)));
-        assert_eq!(Spoken::read(&raw, false).unwrap().payload, raw);
+        assert!(matches!(Spoken::read(&raw, Keeping::Json), Err(Reason::BinaryNotSupported)));
+        assert_eq!(Spoken::read(&raw, Keeping::Nothing).unwrap().payload, raw);
+        assert!(matches!(Spoken::read(&raw, Keeping::Numbered), Err(Reason::BinaryNotSupported)));
+        let text = Payload::Json(Bytes::from_static(br#"{"event":"cur","payload":[1],"meta":{"id":"mine"}}"#));
+        for payload in [&json, &text] {
+            let numbered: serde_json::Value =
+                Spoken::read(payload, Keeping::Numbered).unwrap().payload.parse().unwrap();
+            assert_eq!((&numbered["event"], &numbered["payload"]), (&"cur".into(), &serde_json::json!([1])));
+            assert_eq!(numbered["meta"]["id"].as_str().map(str::len), Some(36), "whatever the client says");
+        }
     }
 }

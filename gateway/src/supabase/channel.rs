@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::attendance::{Asked, Attendance, disabled, no_object, refused};
-use super::broadcast::Spoken;
+use super::broadcast::{Keeping, Spoken};
 use super::join_config::JoinConfig;
+use super::replay::Replay;
 use super::rules::Rules;
 use super::system::{PREFIX, name, refuse, shut_down};
 use super::token::{ApiKey, Token, code, in_words};
@@ -15,7 +16,7 @@ use crate::channel::{
     Call, Context, Finished, HandlerResult, Info, Instance, JoinError, JoinResult, JoinStep, Outcome, Reply, Step,
 };
 use crate::socket::TooManyMessages;
-use crate::wire::{BROADCAST, MAX_NAME, Payload, Reason, private_topic};
+use crate::wire::{BROADCAST, MAX_NAME, Payload, Reason, is_private_topic, private_topic};
 
 /// A token is looked at again when it ends, and after this time at the latest: clocks are set, and timers are not for years.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -45,6 +46,8 @@ struct Joined {
     attendance: Attendance,
     /// Whether it was told who is there, and hears of changes.
     watches: bool,
+    /// What it is to hear again, until it has.
+    replay: Option<Replay>,
 }
 
 impl Realtime {
@@ -75,13 +78,8 @@ impl Realtime {
         if !self.rules.rights(&token, &topic).join {
             return Err(self.rules.refusal(&topic, name));
         }
-        if config.replay {
-            let text = match config.private {
-                true => "Replay is not offered by this server",
-                false => "Replay is not allowed for public channels",
-            };
-            return Err(refuse("UnableToReplayMessages", text));
-        }
+        let replay = config.replay.as_ref().map(|asked| Replay::of_join(asked, config.private, self.rules.kept));
+        let replay = replay.transpose()?;
         let attendance = Attendance::of_join(&config)?;
         cx.move_to(&topic);
         let watches = self.rules.presence && config.presence;
@@ -90,7 +88,7 @@ impl Realtime {
             presence.watch().await.map_err(|_| JoinError::Unavailable)?.state_follows_reply = true;
         }
         let JoinConfig { own, ack, .. } = config;
-        let mut joined = Joined { own, ack, token, looked_at: u64::MAX, attendance, watches };
+        let mut joined = Joined { own, ack, token, looked_at: u64::MAX, attendance, watches, replay };
         joined.look_again(cx);
         self.joined = Some(Box::new(joined));
         Ok(json!({ "postgres_changes": [] }).into())
@@ -102,7 +100,12 @@ impl Realtime {
             // As Supabase: who may not write is not told so.
             return Outcome::NoReply;
         }
-        let spoken = Spoken::read(payload, self.rules.kept);
+        let keeping = match (self.rules.kept, is_private_topic(cx.topic())) {
+            (false, _) => Keeping::Nothing,
+            (true, false) => Keeping::Json,
+            (true, true) => Keeping::Numbered,
+        };
+        let spoken = Spoken::read(payload, keeping);
         let spoken =
             spoken.and_then(|spoken| self.rules.allows(&spoken.event).then_some(spoken).ok_or(Reason::Forbidden));
         let publication = match spoken {
@@ -153,10 +156,7 @@ impl Realtime {
         struct Request {
             access_token: Value,
         }
-        let text = match payload.parse() {
-            Ok(Request { access_token: Value::String(text) }) => text,
-            _ => return Outcome::NoReply,
-        };
+        let Ok(Request { access_token: Value::String(text) }) = payload.parse() else { return Outcome::NoReply };
         if text.starts_with("sb_") || joined.token.is(&text) {
             return Outcome::NoReply;
         }
@@ -182,6 +182,10 @@ impl Realtime {
             (_, None) => Ok(Outcome::NoReply),
             (Task::Presence(payload), Some(joined)) => Ok(Self::presence(&self.rules, joined, &payload, &mut cx).await),
             (Task::Renew(payload), Some(joined)) => Ok(Self::renew(&self.rules, joined, &payload, &mut cx).await),
+            (Task::Replay(replay), Some(_)) => match replay.push(&cx).await {
+                Ok(()) => Ok(Outcome::NoReply),
+                Err(_) => Ok(shut_down(&cx, "Realtime was unable to replay messages")),
+            },
             (Task::TellState, Some(_)) => {
                 cx.presence().push_state().await.map(|()| Outcome::NoReply).map_err(Into::into)
             }
@@ -211,6 +215,7 @@ impl Realtime {
 enum Task {
     Presence(Payload),
     Renew(Payload),
+    Replay(Replay),
     TellState,
 }
 
@@ -263,7 +268,11 @@ impl Instance for Realtime {
                 return Step::Running(Box::pin(self.handle(Task::TellState, cx)));
             }
             Call::Info(info) => self.informed(&info, &cx),
-            Call::AfterJoin | Call::Out(_) | Call::Terminate(_) => Outcome::NoReply,
+            Call::AfterJoin => match self.joined.as_mut().and_then(|joined| joined.replay.take()) {
+                Some(replay) => return Step::Running(Box::pin(self.handle(Task::Replay(replay), cx))),
+                None => Outcome::NoReply,
+            },
+            Call::Out(_) | Call::Terminate(_) => Outcome::NoReply,
         };
         Step::Done(Finished { instance: self, cx, result: Ok(outcome) })
     }

@@ -9,8 +9,8 @@ pub(super) struct JoinConfig {
     pub(super) own: bool,
     /// Whether its broadcasts are answered.
     pub(super) ack: bool,
-    /// Whether it gets the messages of before.
-    pub(super) replay: bool,
+    /// Which messages of before it wants.
+    pub(super) replay: Option<Value>,
     /// Whether it is told who is there.
     pub(super) presence: bool,
     /// As whom it is shown; none: under a name that is made for it.
@@ -33,7 +33,7 @@ impl JoinConfig {
         Self {
             own: flag(in_broadcast("self")),
             ack: flag(in_broadcast("ack")),
-            replay: in_broadcast("replay").is_some_and(|replay| !replay.is_null()),
+            replay: in_broadcast("replay").filter(|replay| !replay.is_null()).cloned(),
             // Who says nothing about it is of before there was a choice.
             presence: presence.is_none_or(|presence| flag(presence.get("enabled"))),
             key: presence.and_then(|presence| key(presence.get("key")?)),
@@ -86,7 +86,7 @@ mod tests {
         JoinConfig {
             own: false,
             ack: false,
-            replay: false,
+            replay: None,
             presence: true,
             key: None,
             private: false,
@@ -147,7 +147,8 @@ mod tests {
     fn changes_and_replay_are_noticed() {
         let change = json!({ "event": "*", "schema": "public" });
         assert!(read(json!({ "config": { "postgres_changes": [null, change] } })).changes);
-        assert!(read(json!({ "config": { "broadcast": { "replay": { "since": 1 } } } })).replay);
+        let replay = json!({ "since": 1 });
+        assert_eq!(read(json!({ "config": { "broadcast": { "replay": replay } } })).replay, Some(replay));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod broadcast;
 mod channel;
 mod join_config;
 mod mount;
+mod replay;
 mod rules;
 mod socket;
 mod system;

@@ -35,7 +35,5 @@ pub use reference::Ref;
 pub use reserved::is_reserved_event;
 pub(crate) use reserved::{TOKEN_EXPIRING, is_closed_to_clients};
 pub(crate) use supabase::{is_private_topic, private_topic, topic_on_the_wire};
-#[cfg(test)]
-pub(crate) use user_broadcast::Content;
-pub(crate) use user_broadcast::{BROADCAST, UserBroadcast};
+pub(crate) use user_broadcast::{BROADCAST, Content, UserBroadcast};
 pub use vsn::{UnsupportedVsn, Vsn};

@@ -140,13 +140,8 @@ mod tests {
         assert_eq!(String::from_utf8(out).unwrap(), r#"[null,null,"realtime:a","broadcast",{}]"#);
         let kind_4 = encoded(Vsn::V2, message(&of(Content::Raw(b"x")))).unwrap();
         assert_eq!(kind_4, "\x04\x0a\x03\0\0realtime:acurx");
-        let push = Outgoing::Push {
-            join_ref: &Ref::from("1"),
-            topic,
-            event: "e",
-            payload: &Payload::empty(),
-            offset: Some(3),
-        };
+        let (join_ref, payload) = (&Ref::from("1"), &Payload::empty());
+        let push = Outgoing::Push { join_ref, topic, event: "e", payload, offset: Some(3) };
         assert_eq!(encoded(Vsn::V2, push).unwrap(), r#"["1",null,"realtime:a","e",{}]"#);
     }
 }
