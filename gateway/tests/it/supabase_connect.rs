@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gateway::config::{Config, Mode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -111,6 +112,14 @@ async fn a_stock_client_reaches_no_private_topic() {
     client.send(json!(["1", "1", "@private:realtime:a", "phx_join", {}])).await;
     assert_eq!(client.next().await[4], error("unmatched topic"));
     client.join("2", "@privates:room").await;
+}
+
+#[test]
+fn the_example_of_the_page_is_a_configuration() {
+    let page = include_str!("../../../docs/SUPABASE.md");
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let config = Config::from_toml(Mode::Serve, &example.replace("env:JWT_SECRET", SECRET)).unwrap();
+    assert_eq!(config.socket.path.as_str(), "/realtime/v1");
 }
 
 #[test]

@@ -18,7 +18,8 @@ async fn member(gateway: &TestGateway, token: &str, broadcast: Value) -> Client 
     client
 }
 
-fn may(rights: Value) -> String {
+fn may(rights: impl Into<Value>) -> String {
+    let rights: Value = rights.into();
     access_token("alice", json!([{ "topic": "realtime:room*", "may": rights }]), 600)
 }
 
@@ -153,4 +154,64 @@ async fn a_topic_ends_with_its_token_and_the_connection_stays() {
     let mut forgotten = member(&gateway, &short(json!([TOPIC])), json!({})).await;
     shut_down(&mut forgotten, "Token has expired").await;
     renewed.assert_nothing_came().await;
+}
+
+/// A member of the private topic with history.
+async fn replayed(gateway: &TestGateway, replay: Value) -> Client {
+    let mut client = connect(gateway).await;
+    let config = quiet(json!({ "private": true, "broadcast": { "self": true, "replay": replay } }));
+    let token = access_token("alice", json!(["realtime:kept"]), 600);
+    join_with(&mut client, "realtime:kept", json!({ "config": config, "access_token": token })).await;
+    client
+}
+
+#[tokio::test]
+async fn row_291_messages_of_before_come_after_the_join_oldest_first() {
+    let gateway = supabase_gateway().await;
+    let topic = "realtime:kept";
+    let mut alice = replayed(&gateway, Value::Null).await;
+    let mut said = Vec::new();
+    for (number, event) in ["a", "b", "c"].into_iter().enumerate() {
+        if event == "b" {
+            alice.send_binary(b"\x03\x01\x01\x0d\x01\x00\x0118realtime:keptb{\"n\":1}").await;
+        } else {
+            alice.send(json!(["1", "2", topic, "broadcast", { "event": event, "payload": { "n": number } }])).await;
+        }
+        let heard = alice.next().await;
+        let id = &heard[4]["meta"]["id"];
+        assert_eq!(
+            heard[4],
+            json!({ "type": "broadcast", "event": event, "payload": { "n": number }, "meta": { "id": id } })
+        );
+        let meta = json!({ "id": id, "replayed": true });
+        let again = json!({ "type": "broadcast", "event": event, "payload": { "n": number }, "meta": meta });
+        said.push(json!(["1", null, topic, "broadcast", again]));
+    }
+    let mut all = replayed(&gateway, json!({ "since": (now() - 60) * 1000 })).await;
+    let mut last = replayed(&gateway, json!({ "since": 0, "limit": 2 })).await;
+    let mut later = replayed(&gateway, json!({ "since": (now() + 60) * 1000 })).await;
+    for message in &said {
+        assert_eq!(all.next().await, *message);
+    }
+    for message in &said[1..] {
+        assert_eq!(last.next().await, *message);
+    }
+    for client in [&mut all, &mut last, &mut later] {
+        client.assert_nothing_came().await;
+    }
+}
+
+#[tokio::test]
+async fn replay_that_cannot_be_had_is_refused() {
+    let gateway = supabase_gateway().await;
+    let mut client = connect(&gateway).await;
+    let token = access_token("alice", json!(["realtime:*"]), 600);
+    for (topic, replay, reason) in [
+        ("realtime:kept", json!({ "since": "yesterday" }), "Replay params are not valid"),
+        ("realtime:room1", json!({ "since": 0 }), "This topic keeps no messages"),
+    ] {
+        let config = json!({ "private": true, "broadcast": { "replay": replay } });
+        let reply = ask_to_join(&mut client, topic, json!({ "config": config, "access_token": token })).await;
+        assert_eq!(reply, error(&format!("UnableToReplayMessages: {reason}")));
+    }
 }
