@@ -67,6 +67,7 @@ impl ChannelMetrics {
         match reason {
             Reason::TooManyChannels => self.joins_too_many.inc(),
             Reason::RateLimited => self.joins_rate_limited.inc(),
+            Reason::TooLarge => self.joins_refused.inc(),
             _ => self.joins_unmatched.inc(),
         }
     }

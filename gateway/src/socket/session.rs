@@ -104,7 +104,6 @@ impl Session {
             Verdict::Refused => {}
             Verdict::Flood => return Err(Flood),
         }
-        let short = |reference: Ref| if reference.len() > MAX_NAME { Ref::Null } else { reference };
         let Message { join_ref, reference, topic, .. } = message;
         let (join_ref, reference) = (short(join_ref), short(reference));
         effects.push(if is_join {
@@ -269,11 +268,20 @@ fn unmatched(message: Message) -> Effect {
     Effect::Reply { join_ref: Ref::Null, reference, topic, error: Some(Reason::UnmatchedTopic) }
 }
 
-/// A name that no binary frame could carry back; a reference that long is not echoed.
+/// A name that no binary frame could carry back. The answer has the references of the message, as every answer to a join
+/// has that a client is to know for its own (protocol 2.2).
 fn refused_name(message: Message) -> Effect {
-    let Message { reference, topic, .. } = message;
-    let reference = if reference.len() > MAX_NAME { Ref::Null } else { reference };
-    Effect::Reply { join_ref: Ref::Null, reference, topic, error: Some(Reason::TooLarge) }
+    let Message { join_ref, reference, topic, event, .. } = message;
+    let (join_ref, reference) = (short(join_ref), short(reference));
+    if &*event == "phx_join" {
+        return Effect::RefuseJoin { join_ref, reference, topic, reason: Reason::TooLarge };
+    }
+    Effect::Reply { join_ref, reference, topic, error: Some(Reason::TooLarge) }
+}
+
+/// A reference that is too long is not echoed.
+fn short(reference: Ref) -> Ref {
+    if reference.len() > MAX_NAME { Ref::Null } else { reference }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{RawFrame, Room, frame};
+use crate::support::{RawFrame, Room, frame, metrics};
 
 const V1: &str = "/socket/websocket";
 const V2: &str = "/socket/websocket?vsn=2.0.0";
@@ -104,9 +104,9 @@ async fn names_of_256_bytes_are_answered_too_large_and_the_socket_lives() {
     let mut client = room.gateway.connect().await;
     let error = json!({ "status": "error", "response": { "reason": "too_large" } });
     for (frame, reply) in [
-        (json!(["1", "1", long, "phx_join", {}]), json!([null, "1", long, "phx_reply", error])),
-        (json!(["1", "1", "room:a", long, {}]), json!([null, "1", "room:a", "phx_reply", error])),
-        (json!(["1", long, "room:a", "phx_join", {}]), json!([null, null, "room:a", "phx_reply", error])),
+        (json!(["1", "1", long, "phx_join", {}]), json!(["1", "1", long, "phx_reply", error])),
+        (json!(["1", "1", "room:a", long, {}]), json!(["1", "1", "room:a", "phx_reply", error])),
+        (json!(["1", long, "room:a", "phx_join", {}]), json!(["1", null, "room:a", "phx_reply", error])),
         (json!([long, "1", "room:a", "phx_join", {}]), json!([null, "1", "room:a", "phx_reply", error])),
     ] {
         client.send(frame).await;
@@ -116,6 +116,8 @@ async fn names_of_256_bytes_are_answered_too_large_and_the_socket_lives() {
     let joined = json!([most, most, most, "phx_reply", { "status": "ok", "response": {} }]);
     assert_eq!(client.next().await, joined);
     drop(client);
+    let page = metrics(room.gateway.internal()).await;
+    assert!(page.contains("gateway_joins_total{result=\"refused\"} 3\n"), "{page}");
     room.is_unharmed().await;
 
     let mut client = room.gateway.connect_to(V1).await;

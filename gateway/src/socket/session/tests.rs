@@ -240,9 +240,13 @@ fn names_over_255_bytes_are_refused_and_a_reference_that_long_is_not_echoed() {
     let long = "x".repeat(256);
     let response = r#"{"status":"error","response":{"reason":"too_large"}}"#;
     let event = socket.on(&format!(r#"["1","2","room:1","{long}",{{}}]"#));
-    assert_eq!(event, [format!(r#"[null,"2","room:1","phx_reply",{response}]"#)]);
+    assert_eq!(event, [format!(r#"["1","2","room:1","phx_reply",{response}]"#)]);
     let reference = socket.on(&format!(r#"["1","{long}","room:1","event",{{}}]"#));
-    assert_eq!(reference, [format!(r#"[null,null,"room:1","phx_reply",{response}]"#)]);
+    assert_eq!(reference, [format!(r#"["1",null,"room:1","phx_reply",{response}]"#)]);
+    let join = socket.on(&format!(r#"["3","4","{long}","phx_join",{{}}]"#));
+    assert_eq!(join, [format!(r#"["3","4","{long}","phx_reply",{response}]"#)]);
+    let join_ref = socket.on(&format!(r#"["{long}","4","room:2","phx_join",{{}}]"#));
+    assert_eq!(join_ref, [format!(r#"[null,"4","room:2","phx_reply",{response}]"#)]);
     assert_eq!(socket.on(&format!(r#"["1","2","room:1","{}",{{}}]"#, &long[1..])).len(), 1);
 }
 
