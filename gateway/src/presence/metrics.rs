@@ -15,7 +15,7 @@ pub struct Metrics {
 pub(super) enum Cause {
     /// Somebody came, changed or went.
     Change,
-    /// What was held was compared with all that is stored.
+    /// The store may have lost something, or was set back: what was held was compared with all that it has.
     Resync,
 }
 

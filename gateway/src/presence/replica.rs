@@ -88,6 +88,14 @@ impl Replica {
         }
     }
 
+    /// Whether the store may have lost something of what this holds, or is believed to have, since the last reading. To be
+    /// asked before the reading is taken.
+    pub(super) fn is_interrupted_by(&self, reading: &Reading) -> bool {
+        let Reading::Snapshot(Snapshot { position, .. }) = reading else { return false };
+        // Everything is also read of a topic that has just begun, and when more has changed than the store keeps changes.
+        self.believed_until.is_some() || (!self.holders.is_empty() && !self.went_on(position.as_ref()))
+    }
+
     /// Takes what the store has. `patience` is how long a node may take to repeat what the store has lost.
     pub(super) fn apply(&mut self, reading: Reading, now: Instant, patience: Duration) -> Diff {
         let mut changes = Changes::default();
@@ -156,12 +164,7 @@ impl Replica {
 
     /// Whether nodes are believed now that the store may have lost something.
     fn believes(&mut self, position: Option<&Position>, now: Instant, patience: Duration) -> bool {
-        let went_on = match (&self.position, position) {
-            (Some(held), Some(read)) => held.epoch == read.epoch && held.version <= read.version,
-            (None, _) => true,
-            (Some(_), None) => false,
-        };
-        if !went_on {
+        if !self.went_on(position) {
             self.believed_until = Some(now + patience);
         }
         let believes = self.believed_until.is_some_and(|until| now < until);
@@ -169,6 +172,15 @@ impl Replica {
             self.believed_until = None;
         }
         believes
+    }
+
+    /// Whether the store's data is what it was, and what came behind it.
+    fn went_on(&self, position: Option<&Position>) -> bool {
+        match (&self.position, position) {
+            (Some(held), Some(read)) => held.epoch == read.epoch && held.version <= read.version,
+            (None, _) => true,
+            (Some(_), None) => false,
+        }
     }
 
     fn put(&mut self, record: Record, changes: &mut Changes) {

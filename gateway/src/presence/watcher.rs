@@ -287,12 +287,12 @@ impl Watcher {
 
     /// Takes what was read, and sends the difference. The nodes whose records are of no use any more.
     fn show(&self, view: &View, reading: Reading) -> HashSet<NodeId> {
-        let cause = if matches!(reading, Reading::Deltas(..)) { Cause::Change } else { Cause::Resync };
         let mut shown = view.shown.lock();
         if !view.is_watched() {
             // Somebody who has come since has a replica of their own.
             return HashSet::new();
         }
+        let cause = if shown.replica.is_interrupted_by(&reading) { Cause::Resync } else { Cause::Change };
         let diff = shown.replica.apply(reading, Instant::now(), self.patience);
         let known = *view.ready.borrow();
         if !diff.is_empty() {

@@ -11,7 +11,11 @@ use crate::two_pods::Pods;
 const SETTINGS: &str = "[[channel]]\ntopic = \"*\"\njoin = \"open\"\npresence = true\n";
 
 async fn join(pod: &Pod, user: &str) -> Member {
-    Member::join(pod.connect().await, "room:1", json!({ "user_id": user, "meta": { "name": user } })).await
+    join_topic(pod, "room:1", user).await
+}
+
+async fn join_topic(pod: &Pod, topic: &str, user: &str) -> Member {
+    Member::join(pod.connect().await, topic, json!({ "user_id": user, "meta": { "name": user } })).await
 }
 
 #[tokio::test]
@@ -40,6 +44,24 @@ async fn row_187_clients_of_both_pods_see_each_other_soon() {
     }
     bob.client.close().await;
     alice.shows(&["alice"]).await;
+}
+
+#[tokio::test]
+async fn where_nothing_is_lost_no_diff_is_counted_as_a_resync() {
+    let pods = Pods::start(SETTINGS).await;
+    for topic in ["room:1", "room:2"] {
+        let mut alice = join_topic(&pods.a, topic, "alice").await;
+        alice.shows(&["alice"]).await;
+        let mut bob = join_topic(&pods.b, topic, "bob").await;
+        alice.shows(&["alice", "bob"]).await;
+        bob.shows(&["alice", "bob"]).await;
+        bob.client.close().await;
+        alice.shows(&["alice"]).await;
+    }
+    for pod in [&pods.a, &pods.b] {
+        assert!(pod.metric("gateway_presence_diffs_total", "change").await > 0.0);
+        assert_eq!(pod.metric("gateway_presence_diffs_total", "resync").await, 0.0);
+    }
 }
 
 #[tokio::test]
