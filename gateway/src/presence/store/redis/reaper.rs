@@ -21,6 +21,9 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// How long nobody else reaps the same node, once somebody has begun.
 const GUARD: Duration = Duration::from_secs(10);
 
+/// For how many heartbeats the connections of a pod count that has not renewed its lease: it does so twice in each.
+const LATE: u32 = 2;
+
 /// How many topics are reaped at the same time.
 const TOPICS: usize = 64;
 
@@ -40,7 +43,7 @@ impl<E: Events + 'static> Redis<E> {
     /// Looks at the leases of all nodes: what they tell, and who has none.
     pub(super) async fn reap_dead(&self) -> Result<(), StoreError> {
         let leases = self.leases().await?;
-        let others = leases.iter().filter(|(node, _)| *node != self.node()).filter_map(|(_, about)| *about).collect();
+        let others = self.others(&leases).await?;
         self.census.send_replace(Census { others, doubtful: self.spares() });
         if self.spares() {
             return Ok(());
@@ -64,6 +67,21 @@ impl<E: Events + 'static> Redis<E> {
             }
         }
         Ok(())
+    }
+
+    /// What the other pods that live tell of themselves. The connections of one that is late with its heartbeat do not count:
+    /// if it is dead, they are at other pods by now.
+    async fn others(&self, leases: &[(NodeId, Option<About>)]) -> Result<Vec<About>, StoreError> {
+        let own = self.node();
+        let living = leases.iter().filter(|(node, _)| *node != own).filter_map(|(node, about)| Some((node, (*about)?)));
+        try_join_all(living.map(async |(node, about)| {
+            let left: i64 = self.client.pttl(self.keys.lease(node.as_str())).await.map_err(unavailable)?;
+            // A lease that has no end, or just came to it, says nothing about that.
+            let left = u64::try_from(left).ok().map(Duration::from_millis);
+            let is_late = left.is_some_and(|left| left + LATE * self.heartbeat < self.lease);
+            Ok(About { connections: about.connections.filter(|_| !is_late), ..about })
+        }))
+        .await
     }
 
     /// All nodes, and what those that live tell of themselves. They are asked for at once: they stand in as many slots of

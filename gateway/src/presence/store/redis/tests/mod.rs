@@ -126,6 +126,19 @@ async fn leases_say_how_many_connections_each_pod_has() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_connections_of_a_pod_that_is_late_do_not_count() {
+    let (store, other, _events, Owner(_, server)) = &pods().await;
+    let census = store.census().unwrap();
+    let lease = store.keys.lease(other.node().as_str());
+    // Its heartbeats come every 5 seconds, and its lease lasts 30: it was renewed 19 seconds ago, and 21.
+    for (left, connections) in [("11000", Some(80)), ("9000", None)] {
+        assert_eq!(server.command(&["PEXPIRE", &lease, left]), ":1\r\n");
+        store.reap_dead().await.unwrap();
+        assert_eq!(census.borrow().others, [About { connections, envelope: 2 }], "{left} ms are left");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_who_leave_at_once_are_one_event() {
     let (store, _other, events, Owner(_, server)) = &pods().await;
     let record = |n| Record {
