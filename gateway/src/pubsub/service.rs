@@ -45,9 +45,19 @@ impl PubSub {
     /// One pod alone: nothing leaves the process, and every publication is ready at once. Topics for which the policy says
     /// so keep a history, in the memory of the process.
     pub fn memory(node: NodeId, handler: ControlHandler, metrics: Metrics, policy: Option<Policy>) -> Self {
+        Self::memory_over(history::Memory::new(), node, handler, metrics, policy)
+    }
+
+    /// As [`PubSub::memory`], with histories that somebody else may append to.
+    pub(crate) fn memory_over(
+        store: history::Memory,
+        node: NodeId,
+        handler: ControlHandler,
+        metrics: Metrics,
+        policy: Option<Policy>,
+    ) -> Self {
         metrics.redis_up(true);
         let topics = Arc::new_cyclic(|topics| {
-            let store = history::Memory::new();
             let backend = Memory::new(&node, topics.clone(), metrics.clone(), store.clone());
             let store = Arc::new(store);
             let histories = policy.map(|policy| Histories::new(policy, store, node.clone(), None));

@@ -77,3 +77,31 @@ async fn find(
 fn is_proof(page: &Page, client: &Position) -> bool {
     matches!(Cursor::new(client.clone()).take(page), Ok(next) if !next.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::history::{self, Retention};
+    use crate::ids::NodeId;
+    use crate::pubsub::{self, PubSub};
+
+    /// A join that waited for ever would be asked for again by its client, and answered twice.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_ahead_of_its_pod_is_answered_after_3_seconds() {
+        let (retention, store) = (Retention::new(10, Duration::from_secs(60)), history::Memory::new());
+        let metrics = pubsub::Metrics::register(&prometheus::Registry::new()).unwrap();
+        let policy: history::Policy = Arc::new(move |_| Some(retention));
+        let handler = Arc::new(|_, _| {});
+        let pubsub = PubSub::memory_over(store.clone(), NodeId::random(), handler, metrics, Some(policy));
+        let topic = Arc::from("room:1");
+        let interest = pubsub.interest(&topic).await.unwrap();
+        // Another pod's, which does not come here.
+        let position = store.appending(&topic).append(&topic, retention, "".into());
+        let began = Instant::now();
+        let start = begin(&interest, &topic, &Recover::From(position), &Pages::default()).await;
+        assert!(start.is_err());
+        assert!((PATIENCE..PATIENCE + 2 * LOOK).contains(&began.elapsed()), "{:?}", began.elapsed());
+    }
+}

@@ -179,6 +179,16 @@ mod tests {
         drop(good);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_does_not_come_is_given_up_after_3_seconds_by_all_who_wait_for_it() {
+        let (pages, topic) = (Pages::default(), Arc::from("room:1"));
+        let never = || pages.after(&topic, &position(3), |_| std::future::pending::<Result<Page, Unavailable>>());
+        let began = tokio::time::Instant::now();
+        let all = join_all([never(), never(), never()]).await;
+        assert!(all.iter().all(|page| matches!(page, Err(Unavailable))));
+        assert!((TIMEOUT..TIMEOUT * 2).contains(&began.elapsed()), "not one after the other: {:?}", began.elapsed());
+    }
+
     #[tokio::test]
     async fn pages_end_where_others_begin() {
         let (pages, topic) = (Pages::default(), Arc::from("room:1"));
