@@ -30,6 +30,7 @@ mod supabase;
 pub mod telemetry;
 pub mod testing;
 mod transport;
+mod trust;
 mod webhooks;
 pub mod websocket;
 pub mod wire;

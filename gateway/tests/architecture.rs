@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 1),
     ("ids", 1),
     ("clock", 1),
+    ("trust", 1),
     ("outbox", 2),
     ("redis", 2),
     ("lifecycle", 2),

@@ -1,10 +1,11 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, CACHE_CONTROL};
 use reqwest::redirect::Policy;
 use thiserror::Error;
 use url::Url;
+
+use crate::trust;
 
 /// How long an identity provider may take to answer, the body included.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,12 +50,9 @@ pub(super) struct Fetched {
 /// # Errors
 /// When TLS cannot be set up.
 pub(super) fn client() -> Result<reqwest::Client, String> {
-    let loaded = rustls_native_certs::load_native_certs();
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(loaded.certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let tls = tls.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth();
+    // Without trusted certificates http:// can be fetched all the same, and https:// says what is wrong.
+    let roots = trust::system_roots().unwrap_or_else(|_| rustls::RootCertStore::empty());
+    let tls = trust::client_config(roots).map_err(|error| error.to_string())?;
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .timeout(TIMEOUT)

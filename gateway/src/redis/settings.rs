@@ -7,6 +7,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::config::NEWEST_ENVELOPE;
+use crate::trust;
 
 /// How Redis is reached and used.
 #[derive(Clone)]
@@ -143,19 +144,8 @@ impl Location {
 }
 
 fn tls() -> Result<rustls::ClientConfig, SettingsError> {
-    let loaded = rustls_native_certs::load_native_certs();
-    let mut roots = rustls::RootCertStore::empty();
-    // Some systems carry certificates that cannot be read: what counts is that some can.
-    roots.add_parsable_certificates(loaded.certs);
-    if roots.is_empty() {
-        let reason = loaded.errors.first().map_or_else(|| "no trusted certificates".to_owned(), ToString::to_string);
-        return Err(SettingsError::Tls(reason));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| SettingsError::Tls(error.to_string()))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let config = trust::system_roots().and_then(trust::client_config);
+    config.map_err(|error| SettingsError::Tls(error.to_string()))
 }
 
 #[cfg(test)]

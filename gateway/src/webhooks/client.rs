@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,6 +6,7 @@ use url::Url;
 use super::error::{CallError, ClientError, InvalidAnswer};
 use super::limits::MAX_ANSWER;
 use super::request::Request;
+use crate::trust;
 
 /// How long an idle connection is kept: shorter than common back ends keep it (Node: 5 s), so that a request does not
 /// meet a connection that is being closed.
@@ -54,21 +54,8 @@ impl HttpClient {
     }
 }
 
-/// The system's trusted certificates (`SSL_CERT_FILE` names others).
 fn tls(secure: bool) -> Result<rustls::ClientConfig, ClientError> {
-    let mut roots = rustls::RootCertStore::empty();
-    if secure {
-        let loaded = rustls_native_certs::load_native_certs();
-        // Some systems carry certificates that cannot be read: what counts is that some can.
-        roots.add_parsable_certificates(loaded.certs);
-        if roots.is_empty() {
-            let reason = loaded.errors.first().map_or_else(|| "there are none".to_owned(), ToString::to_string);
-            return Err(ClientError(format!("https needs the system's trusted certificates: {reason}")));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError(error.to_string()))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let roots = if secure { trust::system_roots() } else { Ok(rustls::RootCertStore::empty()) };
+    let config = roots.and_then(trust::client_config);
+    config.map_err(|error| ClientError(if secure { format!("https: {error}") } else { error.to_string() }))
 }
