@@ -148,13 +148,9 @@ impl Builder {
             let mount = |socket| configured_mount(socket, &config, verifier.as_ref(), &webhooks, archive.as_ref(), dev);
             mounts.extend(config.sockets().map(mount));
         }
-        let head_timeout = config.limits.handshake_timeout;
         let tls = config.listen.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
-        let bind = |address| Listener::bind(address, head_timeout).map_err(|error| StartError::Listen(address, error));
-        let (public, internal) = (bind(config.listen.public)?, bind(config.listen.internal)?);
-        let local = |listener: &Listener, asked| listener.local_addr().unwrap_or(asked);
-        let public_addr = local(&public, config.listen.public);
-        let internal_addr = local(&internal, config.listen.internal);
+        let (public, public_addr) = bind(config.listen.public, &config)?;
+        let (internal, internal_addr) = bind(config.listen.internal, &config)?;
 
         let (tasks, connections, readiness) = (Tasks::new(), Tasks::new(), Readiness::new());
         let socket_metrics = SocketMetrics::register(&metrics)?;
@@ -163,23 +159,13 @@ impl Builder {
         let pubsub = connect_pubsub(&config, &metrics, &registry, &background, &readiness, policy).await?;
         let presence = connect_presence(&config, &pubsub, &metrics, &registry, &readiness, &background)?;
         hooks.into_iter().for_each(|(pattern, hooks)| presence.add_hooks(pattern, hooks));
-        let endpoint = Endpoint::new(pubsub.clone(), presence.clone());
-        let services = Arc::new(Services {
-            endpoint: endpoint.clone(),
-            registry: Arc::clone(&registry),
-            budget: Budget::new(config.limits.outbox_bytes.saturating_mul(BUDGET_OUTBOXES)),
-            clock: Clock::start(),
-            socket_metrics: Arc::new(socket_metrics),
-            channel_metrics: Arc::new(ChannelMetrics::register(&metrics)?),
-            outbox_bytes: config.limits.outbox_bytes,
-            limits: SocketLimits::new(&config.limits),
-        });
-        let sweep_period = sweep_period(&mounts);
+        let endpoint = Endpoint::new(pubsub, presence.clone());
+        let services = services(&config, &endpoint, &registry, socket_metrics, ChannelMetrics::register(&metrics)?);
         let (budget, clock) = (Arc::clone(&services.budget), services.clock);
         if let Some(verifier) = verifier {
             background.spawn_until_stop(async move { verifier.keep_fresh().await });
         }
-        background.spawn_until_stop(sweep(Arc::clone(&registry), budget, clock, sweep_period));
+        background.spawn_until_stop(sweep(Arc::clone(&registry), budget, clock, sweep_period(&mounts)));
 
         let front = Arc::new(front::front(&config, &services, tls, &background));
         let polled = mounts.iter().any(|mount| mount.longpoll.is_some());
@@ -199,14 +185,7 @@ impl Builder {
         // Health and metrics are served until the very end.
         let health = Tasks::new();
         health.spawn(internal.serve(internal_routes(api), health.clone(), None));
-        let fleet = Fleet {
-            presence: presence.clone(),
-            pubsub,
-            registry: Arc::clone(&registry),
-            readiness: readiness.clone(),
-            clock,
-            metrics: FleetMetrics::register(&metrics)?,
-        };
+        let fleet = fleet(&acceptor.services, &presence, &readiness, FleetMetrics::register(&metrics)?);
         background.spawn_until_stop(fleet.watch(config.presence, config.rebalance));
         let (settings, metrics) = (config.drain, DrainMetrics::register(&metrics)?);
         let stop = Stop { settings, metrics, readiness, registry, presence, tasks, connections, background, health };
@@ -276,6 +255,46 @@ impl Gateway {
     /// a time. Whether all ended in time.
     pub async fn shutdown(self) -> bool {
         self.stop.run().await
+    }
+}
+
+/// Listens on an address; with the one that was taken, where any port was asked for.
+fn bind(address: SocketAddr, config: &Config) -> Result<(Listener, SocketAddr), StartError> {
+    let listener = Listener::bind(address, config.limits.handshake_timeout);
+    let listener = listener.map_err(|error| StartError::Listen(address, error))?;
+    let taken = listener.local_addr().unwrap_or(address);
+    Ok((listener, taken))
+}
+
+/// What all connections share.
+fn services(
+    config: &Config,
+    endpoint: &Endpoint,
+    registry: &Arc<Registry>,
+    socket_metrics: SocketMetrics,
+    channel_metrics: ChannelMetrics,
+) -> Arc<Services> {
+    Arc::new(Services {
+        endpoint: endpoint.clone(),
+        registry: Arc::clone(registry),
+        budget: Budget::new(config.limits.outbox_bytes.saturating_mul(BUDGET_OUTBOXES)),
+        clock: Clock::start(),
+        socket_metrics: Arc::new(socket_metrics),
+        channel_metrics: Arc::new(channel_metrics),
+        outbox_bytes: config.limits.outbox_bytes,
+        limits: SocketLimits::new(&config.limits),
+    })
+}
+
+/// What looks after this pod's place among the others.
+fn fleet(services: &Services, presence: &Presence, readiness: &Readiness, metrics: FleetMetrics) -> Fleet {
+    Fleet {
+        presence: presence.clone(),
+        pubsub: services.endpoint.pubsub().clone(),
+        registry: Arc::clone(&services.registry),
+        readiness: readiness.clone(),
+        clock: services.clock,
+        metrics,
     }
 }
 
