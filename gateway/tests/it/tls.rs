@@ -24,11 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects by TLS and trusts one certificate.
 async fn connect_tls(address: SocketAddr, trusted: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_offering(&[], address, trusted).await
+}
+
+/// The same, with protocols that the client would speak.
+async fn connect_offering(
+    protocols: &[&[u8]],
+    address: SocketAddr,
+    trusted: &[u8],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(trusted).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let name = ServerName::try_from("localhost").unwrap();
@@ -73,6 +83,16 @@ async fn start(settings: &str) -> (Pod, Certificate, Scratch) {
     let certificate = Certificate::make(&scratch, "served");
     let settings = format!("idle_timeout = \"30s\"\n{}{settings}", certificate.settings());
     (Pod::serve(&scratch, &settings, &[]).await, certificate, scratch)
+}
+
+/// A browser that was offered HTTP/2 might try to carry its WebSockets in it (docs/adr/0007).
+#[tokio::test]
+async fn browsers_are_never_offered_http_2() {
+    let (pod, files, _scratch) = start("").await;
+    let trusted = fs::read(&files.certificate).unwrap();
+    let stream = connect_offering(&[b"h2", b"http/1.1"], pod.public, &trusted).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert!(connect_offering(&[b"h2"], pod.public, &trusted).await.is_err());
 }
 
 #[tokio::test]
