@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
 use crate::support::{Poller, ok, until};
 use crate::two_pods::Pods;
@@ -171,6 +173,42 @@ async fn an_answer_that_reaches_nobody_ends_the_session() {
     until(async || pods.a.metric("gateway_disconnects_total", "client_gone").await == 1.0).await;
     pods.a.broadcast("room:1", "say", &json!({})).await;
     assert_eq!(client.poll().await, (410, vec![]));
+}
+
+/// Waits until a text has come so many times.
+async fn hears(stream: &mut TcpStream, text: &str, times: usize) {
+    let mut heard = Vec::new();
+    while String::from_utf8_lossy(&heard).matches(text).count() < times {
+        let read = timeout(SOON, stream.read_buf(&mut heard)).await.expect("nothing came").unwrap();
+        assert!(read > 0, "closed");
+    }
+}
+
+/// The balancer sends a poll again whose pod has died with the answer in its hands: what was in it is not passed over.
+#[tokio::test]
+async fn messages_that_another_pod_was_given_and_has_not_passed_on_end_the_session() {
+    let pods = pods("3s").await;
+    let [client, bystander] = [Poller::open(pods.a.public).await, Poller::open(pods.a.public).await];
+    for poller in [&client, &bystander] {
+        poller.join("1", "room:1").await;
+    }
+    // A pod that hears its letters, and passes nothing on.
+    let mut ghost = TcpStream::connect(("127.0.0.1", pods.redis.port())).await.unwrap();
+    ghost.write_all(b"SUBSCRIBE gw:node:ghost:m\r\n").await.unwrap();
+    hears(&mut ghost, "subscribe", 1).await;
+    for (poller, id, confirms) in [(&client, 7, true), (&bystander, 8, false)] {
+        let mut said = poller.token.split('.').skip(1);
+        let (owner, session) = (said.next().unwrap(), said.next().unwrap());
+        let poll = json!({ "do": "poll", "from": "ghost", "id": id, "session": session, "confirms": confirms });
+        let channel = format!("gw:node:{owner}:m");
+        assert_eq!(pods.redis.command(&["PUBLISH", &channel, &format!("1{poll}\n")]).trim(), ":1");
+    }
+    pods.a.broadcast("room:1", "say", &json!({ "n": 1 })).await;
+    hears(&mut ghost, "\"status\":200", 2).await;
+    pods.a.broadcast("room:1", "say", &json!({ "n": 2 })).await;
+    assert_eq!(client.poll().await, (410, vec![]));
+    // An earlier release would never say so.
+    assert_eq!(bystander.messages(1).await, [json!([null, null, "room:1", "say", { "n": 2 }])]);
 }
 
 /// Letters that no pod writes are dropped.

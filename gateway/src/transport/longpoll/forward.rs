@@ -131,14 +131,14 @@ impl Forwarder {
             Sent::Unknown => (Answer::Nothing, began + window.max(PATIENCE)),
         };
         tokio::select! {
-            answer = &mut asked.answer => return answer.unwrap_or(Answer::Gone),
+            answer = &mut asked.answer => return asked.passed_on(answer.unwrap_or(Answer::Gone)),
             () = sleep_until(until) => return late,
             () = self.stopping.stopped() => {}
         }
         // The messages that come now belong to a poll at another pod, unless they are on their way already.
         asked.call_back();
         match timeout(PATIENCE / 2, &mut asked.answer).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(answer)) => asked.passed_on(answer),
             Ok(Err(_)) | Err(_) => late,
         }
     }
@@ -220,7 +220,24 @@ impl Asked<'_> {
 
     async fn poll(&mut self) -> Sent {
         self.waits = true;
-        send(&self.forwarder.pubsub, &self.ticket.node, self.letter(Request::Poll)).await
+        send(&self.forwarder.pubsub, &self.ticket.node, self.letter(Request::Poll { confirms: true })).await
+    }
+
+    /// The client gets an answer now. Its messages are told to have been passed on behind that, so that they count as lost
+    /// if this pod dies before.
+    fn passed_on(&self, answer: Answer) -> Answer {
+        if let Answer::Messages(_) = answer {
+            let (from, session) = (self.forwarder.node().clone(), self.ticket.session.as_str().to_owned());
+            let letter = Letter::Passed { from, id: self.id, session }.encode();
+            let (pubsub, to) = (self.forwarder.pubsub.clone(), self.ticket.node.clone());
+            self.forwarder.background.spawn(async move {
+                let until = Instant::now() + PATIENCE;
+                while pubsub.send_letter(&to, letter.clone()).await.is_err() && Instant::now() < until {
+                    sleep(SEARCH_PAUSE).await;
+                }
+            });
+        }
+        answer
     }
 
     fn call_back(&mut self) {

@@ -18,6 +18,8 @@ pub(super) enum Letter {
     Answer { from: NodeId, id: u64, session: String, answer: Answer },
     /// The messages in an answer have reached nobody.
     Lost { session: String },
+    /// The messages in the answer to a poll were passed on.
+    Passed { from: NodeId, id: u64, session: String },
     /// Whoever sends it wants to know whether anybody hears it.
     Ping,
 }
@@ -25,8 +27,8 @@ pub(super) enum Letter {
 /// What a client asks of its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Request {
-    /// Messages.
-    Poll,
+    /// Messages. Whether it will be said that they were passed on: pods of earlier releases do not.
+    Poll { confirms: bool },
     /// To take a body, whose lines are frames, or which is one.
     Push { lines: bool, body: Bytes },
 }
@@ -39,6 +41,8 @@ enum Head {
         from: String,
         id: u64,
         session: String,
+        #[serde(default)]
+        confirms: bool,
     },
     Push {
         from: String,
@@ -61,6 +65,11 @@ enum Head {
     Lost {
         session: String,
     },
+    Passed {
+        from: String,
+        id: u64,
+        session: String,
+    },
     Ping,
 }
 
@@ -71,12 +80,15 @@ impl Letter {
             Self::Request { from, id, session, request } => {
                 let (from, id, session) = (from.to_string(), *id, session.clone());
                 match request {
-                    Request::Poll => (Head::Poll { from, id, session }, &none),
+                    Request::Poll { confirms } => (Head::Poll { from, id, session, confirms: *confirms }, &none),
                     Request::Push { lines, body } => (Head::Push { from, id, session, lines: *lines }, body),
                 }
             }
             Self::Cancel { from, id } => (Head::Cancel { from: from.to_string(), id: *id }, &none),
             Self::Lost { session } => (Head::Lost { session: session.clone() }, &none),
+            Self::Passed { from, id, session } => {
+                (Head::Passed { from: from.to_string(), id: *id, session: session.clone() }, &none)
+            }
             Self::Answer { from, id, session, answer } => {
                 let body = if let Answer::Messages(messages) = answer { messages } else { &none };
                 let (from, session) = (from.to_string(), session.clone());
@@ -102,8 +114,8 @@ impl Letter {
         let head: Head = serde_json::from_slice(&rest[..end]).ok()?;
         let body = letter.slice(end + 2..);
         Some(match head {
-            Head::Poll { from, id, session } => {
-                Self::Request { from: NodeId::from(&*from), id, session, request: Request::Poll }
+            Head::Poll { from, id, session, confirms } => {
+                Self::Request { from: NodeId::from(&*from), id, session, request: Request::Poll { confirms } }
             }
             Head::Push { from, id, session, lines } => {
                 Self::Request { from: NodeId::from(&*from), id, session, request: Request::Push { lines, body } }
@@ -111,6 +123,7 @@ impl Letter {
             Head::Cancel { from, id } => Self::Cancel { from: NodeId::from(&*from), id },
             Head::Ping => Self::Ping,
             Head::Lost { session } => Self::Lost { session },
+            Head::Passed { from, id, session } => Self::Passed { from: NodeId::from(&*from), id, session },
             Head::Answer { from, id, session, status } => {
                 let answer = match status {
                     200 if body.is_empty() => Answer::Done,
@@ -136,7 +149,8 @@ mod tests {
         let request = |request| Letter::Request { from: from.clone(), id: 7, session: session.clone(), request };
         let answer = |answer| Letter::Answer { from: from.clone(), id: 7, session: session.clone(), answer };
         for letter in [
-            request(Request::Poll),
+            request(Request::Poll { confirms: true }),
+            request(Request::Poll { confirms: false }),
             request(Request::Push { lines: true, body: Bytes::from_static(b"[1]\n[2]\n\xff") }),
             request(Request::Push { lines: false, body: Bytes::new() }),
             Letter::Cancel { from: from.clone(), id: 7 },
@@ -146,10 +160,19 @@ mod tests {
             answer(Answer::Late),
             answer(Answer::Gone),
             Letter::Lost { session: session.clone() },
+            Letter::Passed { from: from.clone(), id: 7, session: session.clone() },
             Letter::Ping,
         ] {
             assert_eq!(Letter::decode(&letter.encode()), Some(letter));
         }
+    }
+
+    #[test]
+    fn a_poll_of_an_earlier_release_confirms_nothing() {
+        let letter = Bytes::from_static(b"1{\"do\":\"poll\",\"from\":\"a\",\"id\":1,\"session\":\"s\"}\n");
+        let request = Request::Poll { confirms: false };
+        let expected = Letter::Request { from: NodeId::from("a"), id: 1, session: "s".to_owned(), request };
+        assert_eq!(Letter::decode(&letter), Some(expected));
     }
 
     #[test]

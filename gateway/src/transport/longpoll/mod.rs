@@ -9,8 +9,9 @@
 //!
 //! Invariants: nothing is forwarded, and no body read, for a token that this deployment has not signed within two weeks; no
 //! body is read, either, before the pod of its session is known to live and one of the session's places is taken; a message
-//! leaves the session only when a poll has taken it, and when that may have come to nothing no later one leaves; every wait has its end; what waits for a client is bounded by its outbox, and
-//! what it has sent by a number of requests and a size of each.
+//! leaves the session only when a poll has taken it, and when that may have come to nothing no later one leaves, which another pod
+//! has to confirm; every wait has its end; what waits for a client is bounded by its outbox,
+//! what it has sent by a number of requests and a size of each, and what goes from pod to pod by bytes.
 
 mod answer;
 mod body;
@@ -27,6 +28,7 @@ mod service;
 mod session;
 mod sessions;
 mod token;
+mod way;
 
 pub(crate) use service::LongPolls;
 

@@ -7,17 +7,22 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::answer::Answer;
 use super::body;
-use super::desk::Desk;
+use super::desk::{Desk, Onward};
 use super::forward::Forwarder;
 use super::letter::{Letter, Request};
 use super::sessions::Sessions;
 use super::token::SessionId;
+use super::way::Way;
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
 use crate::pubsub::PubSub;
 
 /// How many requests of other pods are served at once; what comes beyond is dropped, and those pods give up in time.
 const MAX_SERVED: usize = 65_536;
+
+/// How many bytes of answers may be on their way to other pods: Redis drops subscribers for whom too much waits. Messages
+/// that find no room stay in their sessions, and a poll that finds none in its window gets none.
+const MAX_BYTES: u32 = 8 * 1024 * 1024;
 
 /// Serves other pods whose clients have their session here. Clones share everything.
 #[derive(Clone)]
@@ -28,15 +33,16 @@ struct Inner {
     sessions: Arc<Sessions>,
     forwarder: Arc<Forwarder>,
     tasks: Tasks,
-    room: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    way: Way,
     /// The polls that wait, and how they are called back.
     polls: Mutex<HashMap<(NodeId, u64), oneshot::Sender<()>>>,
 }
 
 impl Server {
     pub(super) fn new(pubsub: PubSub, sessions: Arc<Sessions>, forwarder: Arc<Forwarder>, tasks: Tasks) -> Self {
-        let (room, polls) = (Arc::new(Semaphore::new(MAX_SERVED)), Mutex::default());
-        Self(Arc::new(Inner { pubsub, sessions, forwarder, tasks, room, polls }))
+        let (places, way, polls) = (Arc::new(Semaphore::new(MAX_SERVED)), Way::new(MAX_BYTES), Mutex::default());
+        Self(Arc::new(Inner { pubsub, sessions, forwarder, tasks, places, way, polls }))
     }
 
     /// Takes a letter. Does not wait.
@@ -50,13 +56,19 @@ impl Server {
                     desk.break_off();
                 }
             }
+            Some(Letter::Passed { from, id, session }) => {
+                if let Some(desk) = self.0.sessions.find(&SessionId::from(&*session)) {
+                    desk.passed_on(&(from, id));
+                }
+            }
             Some(Letter::Cancel { from, id }) => drop(self.0.polls.lock().remove(&(from, id))),
             Some(Letter::Request { from, id, session, request }) => {
-                let Ok(place) = Arc::clone(&self.0.room).try_acquire_owned() else {
+                let Ok(place) = Arc::clone(&self.0.places).try_acquire_owned() else {
                     return tracing::warn!("too many requests from other pods: one is dropped");
                 };
                 let desk = self.0.sessions.find(&SessionId::from(&*session));
-                let poll = (desk.is_some() && request == Request::Poll).then(|| self.expect(from.clone(), id));
+                let poll =
+                    (desk.is_some() && matches!(request, Request::Poll { .. })).then(|| self.expect(from.clone(), id));
                 let this = self.clone();
                 self.0.tasks.spawn_until_stop(async move {
                     this.serve(from, id, &session, desk, request, poll).await;
@@ -84,16 +96,19 @@ impl Server {
         request: Request,
         called_back: Option<oneshot::Receiver<()>>,
     ) {
+        let mut room = None;
         let answer = match (&desk, request, called_back) {
             (Some(desk), Request::Push { lines, body }, _) => match body::frames(&body, lines, desk.max_frame()) {
                 Ok(frames) => desk.push(frames).await,
                 // The other pod has looked at it.
                 Err(_) => Answer::Late,
             },
-            (Some(desk), Request::Poll, Some(called_back)) => {
-                let answer = tokio::select! {
-                    answer = desk.poll() => answer,
-                    _ = called_back => Answer::Nothing,
+            (Some(desk), Request::Poll { confirms }, Some(called_back)) => {
+                let onward = Onward { way: self.0.way.clone(), confirmed_by: confirms.then(|| (from.clone(), id)) };
+                let answer;
+                (answer, room) = tokio::select! {
+                    polled = desk.poll_by(Some(&onward)) => polled,
+                    _ = called_back => (Answer::Nothing, None),
                 };
                 self.0.polls.lock().remove(&(from.clone(), id));
                 answer
@@ -103,6 +118,7 @@ impl Server {
         let (here, session) = (self.0.forwarder.node().clone(), session.to_owned());
         let letter = Letter::Answer { from: here, id, session, answer: answer.clone() }.encode();
         let heard = self.0.pubsub.send_letter(&from, letter).await;
+        drop(room);
         // Messages that are lost, or may be: the client must not go on as if it had them.
         if let (Some(desk), Answer::Messages(_)) = (desk, answer)
             && !heard.is_ok_and(|heard| heard > 0)

@@ -174,9 +174,9 @@ impl Session {
         }
         let mut taken = 0;
         let ready = &self.ready;
-        let handed = self.desk.hand_over(|| {
+        let handed = self.desk.hand_over(|limit| {
             let messages;
-            (messages, taken) = list(ready);
+            (messages, taken) = list(ready, limit.min(MAX_ANSWER));
             messages
         });
         let taken = if handed { taken } else { 0 };
@@ -224,14 +224,14 @@ impl Session {
     }
 }
 
-/// The first messages as a JSON list of strings, and how many they are.
-fn list(ready: &VecDeque<Packet>) -> (Bytes, usize) {
+/// The first messages as a JSON list of strings, of about so many bytes or a single one, and how many they are.
+fn list(ready: &VecDeque<Packet>, limit: usize) -> (Bytes, usize) {
     let (mut list, mut count) = (Vec::with_capacity(256), 0);
     list.push(b'[');
     for packet in ready {
         let text = String::from_utf8_lossy(packet.payload());
         if count > 0 {
-            if list.len() + text.len() > MAX_ANSWER {
+            if list.len() + text.len() > limit {
                 break;
             }
             list.push(b',');
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn row_226_each_message_is_one_string() {
         let ready = VecDeque::from([packet("a \"quoted\" ü"), packet("b")]);
-        let (messages, count) = list(&ready);
+        let (messages, count) = list(&ready, MAX_ANSWER);
         let messages: Vec<String> = serde_json::from_slice(&messages).unwrap();
         let frames: Vec<_> = ready.iter().map(|packet| String::from_utf8_lossy(packet.payload())).collect();
         assert_eq!((messages.len(), count), (2, 2));
@@ -269,7 +269,11 @@ mod tests {
     fn an_answer_has_a_size_but_always_one_message() {
         let large = "x".repeat(MAX_ANSWER / 2);
         let ready = VecDeque::from([packet(&large), packet("small"), packet(&large)]);
-        assert_eq!(list(&ready).1, 2);
-        assert_eq!(list(&VecDeque::from([packet(&"x".repeat(2 * MAX_ANSWER)), packet("b")])).1, 1);
+        let (messages, count) = list(&ready, MAX_ANSWER);
+        assert_eq!(count, 2);
+        assert_eq!(list(&VecDeque::from([packet(&"x".repeat(2 * MAX_ANSWER)), packet("b")]), MAX_ANSWER).1, 1);
+        // Who asks for room for these gets the same ones with it, and no more.
+        let later = VecDeque::from_iter(ready.iter().cloned().chain([packet("")]));
+        assert_eq!(list(&later, messages.len()), (messages, 2));
     }
 }
