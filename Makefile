@@ -14,6 +14,8 @@ CHURN_SECONDS ?= 60
 # What `make recovery` does, one disaster after the other; RECOVERY_SEED repeats what clients decide.
 RECOVERY_CLIENTS ?= 200
 RECOVERY_SECONDS ?= 60
+# How long `make longpoll` sends messages.
+LONGPOLL_SECONDS ?= 60
 # How many clients `make rolling` has.
 ROLLING_CLIENTS ?= 2000
 # How long `make fuzz` tries each target, in seconds.
@@ -24,7 +26,7 @@ SCRIPTS = $(shell grep -rlIE '^\#!.*\b(bash|sh)$$' --exclude-dir=target --exclud
 YAML = $(shell find . \( -name target -o -name node_modules -o -name .git -o -path ./helm/gateway/templates \) -prune \
 	-o \( -name '*.yml' -o -name '*.yaml' \) -print)
 
-.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery donations chat gym screenshots rolling test-deploy image k8s
+.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery longpoll donations chat gym screenshots rolling test-deploy image k8s
 
 help:
 	@echo 'make run             start the gateway for development; it prints the address of its page'
@@ -34,6 +36,7 @@ help:
 	@echo 'make bench           measure, with the thresholds of docs/PERFORMANCE.md'
 	@echo 'make churn           $(CHURN_CLIENTS) clients come and go on three pods for $(CHURN_SECONDS) s while pods die; all must agree'
 	@echo 'make recovery        $(RECOVERY_CLIENTS) clients are cut off again and again for $(RECOVERY_SECONDS) s; none may miss a message'
+	@echo 'make longpoll        clients poll two pods in turn for $(LONGPOLL_SECONDS) s, while the pods die; none may miss a message'
 	@echo 'make rolling         restart three pods behind HAProxy under $(ROLLING_CLIENTS) clients; nobody may notice'
 	@echo 'make bench-presence  presence on pods that share a Redis, four minutes'
 	@echo 'make fleet           ten pods, 100,000 connections with presence, held for five minutes under traffic'
@@ -101,6 +104,13 @@ recovery: deps
 		GATEWAY_BIN="$(CURDIR)/target/debug/gateway" \
 		RECOVERY_CLIENTS=$(RECOVERY_CLIENTS) RECOVERY_SECONDS=$(RECOVERY_SECONDS) \
 		node --test --test-reporter=spec --test-timeout=$$((($(RECOVERY_SECONDS) + 30) * 6000)) recovery.test.mjs
+
+# `make test` runs it for 8 and 10 s.
+longpoll: deps
+	cargo build --locked --package gateway
+	cd gateway/tests/clients && \
+		GATEWAY_BIN="$(CURDIR)/target/debug/gateway" LONGPOLL_SECONDS=$(LONGPOLL_SECONDS) \
+		node --test --test-reporter=spec --test-timeout=$$((($(LONGPOLL_SECONDS) + 60) * 6000)) longpoll-pods.test.mjs longpoll-recovery.test.mjs
 
 # `make test` runs it with 60 clients.
 rolling: deps

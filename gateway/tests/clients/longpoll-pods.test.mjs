@@ -9,7 +9,7 @@ import { Gateway } from "./support/gateway.mjs";
 import { Proxy } from "./support/proxy.mjs";
 import { Redis } from "./support/redis.mjs";
 
-/** How long messages are sent; LONGPOLL_SECONDS=60 for the whole proof. */
+/** How long messages are sent; LONGPOLL_SECONDS=60 (`make longpoll`) for the whole proof. */
 const SECONDS = Number(process.env.LONGPOLL_SECONDS ?? 10);
 const PER_SECOND = 20;
 

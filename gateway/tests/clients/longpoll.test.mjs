@@ -2,13 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 
+import { Socket } from "phoenix";
 import WebSocket from "ws";
 
 import { Client, LONG_POLLS } from "./support/client.mjs";
 import { Gateway } from "./support/gateway.mjs";
 import { freePort } from "./support/process.mjs";
 import { Proxy } from "./support/proxy.mjs";
+import { Journal } from "./support/wait.mjs";
 
 /** A gateway at which clients may poll. */
 function start(t, { window = "2s", env = {}, ...options } = {}) {
@@ -63,7 +66,7 @@ for (const version of Object.keys(LONG_POLLS)) {
     const room = await alice.join("room:1");
     assert.equal((await gateway.post("/api/v1/disconnect", { socket_id: "user:7" })).status, 202);
     const [closed] = await alice.closed.count("the session is gone", 1);
-    assert.equal(closed.code, 3410);
+    assert.deepEqual([closed.code, closed.reason], [3410, "session_gone"]);
     await room.joins.count("rejoin", 2, 10_000);
   });
 
@@ -100,6 +103,36 @@ test("its bodies are lines, and those of one turn go together", async (t) => {
   assert.deepEqual(others, []);
   assert.equal(sent.headers["content-type"], "application/x-ndjson");
   assert.deepEqual(sent.body.split("\n").map((line) => JSON.parse(line)[4]), [{ n: 1 }, { n: 2 }, { n: 3 }]);
+});
+
+test("what it sends while a body is under way waits, and goes together behind it", async (t) => {
+  const { proxy, client } = await behindProxy(t);
+  const room = await client.join("room:1");
+  const before = bodies(proxy).length;
+  const release = proxy.hold(({ method }) => method === "POST");
+  const first = room.push("new_msg", { n: 1 });
+  await proxy.requests.first("the first body", () => bodies(proxy).length > before);
+  // Each in a turn of its own.
+  const later = [];
+  for (const n of [2, 3]) {
+    later.push(room.push("new_msg", { n }));
+    await pause(0);
+  }
+  release();
+  for (const answer of await Promise.all([first, ...later])) assert.deepEqual(answer, { status: "ok", response: {} });
+  const sent = bodies(proxy).slice(before).map(({ body }) => body.split("\n").map((line) => JSON.parse(line)[4].n));
+  assert.deepEqual(sent, [[1], [2, 3]]);
+});
+
+test("a refused connection closes with 1008, and is tried again", async (t) => {
+  const gateway = await start(t);
+  const socket = new Socket(gateway.url, { transport: LONG_POLLS["1.8.16"], vsn: "3.0.0" });
+  const closed = new Journal();
+  socket.onClose(({ code, reason }) => closed.add([code, reason]));
+  t.after(() => socket.disconnect());
+  socket.connect();
+  const refusals = await closed.count("refusals", 2);
+  assert.deepEqual(refusals.slice(0, 2), [[1008, "forbidden"], [1008, "forbidden"]]);
 });
 
 test("a binary push goes as base64 and is answered", async (t) => {

@@ -15,6 +15,7 @@ import { metric } from "./support/backend.mjs";
 import { Balancer } from "./support/balancer.mjs";
 import { PhoenixFollower, PlainFollower } from "./support/follower.mjs";
 import { Gateway } from "./support/gateway.mjs";
+import { Publisher } from "./support/publisher.mjs";
 import { Redis } from "./support/redis.mjs";
 import { generator } from "./support/visitor.mjs";
 import { within } from "./support/wait.mjs";
@@ -67,45 +68,6 @@ class Pods {
   }
 }
 
-/** Publishes 1, 2, 3 … until told to stop. What may or may not have been sent is sent again with the same key. */
-class Publisher {
-  sent = 0;
-  repeated = 0;
-  #over = false;
-
-  constructor(pods, random) {
-    this.pods = pods;
-    this.random = random;
-  }
-
-  async run() {
-    const began = Date.now();
-    while (!this.#over) {
-      const wait = began + (this.sent * 1_000) / RATE - Date.now();
-      if (wait > 0) await pause(wait);
-      await this.#send(this.sent + 1);
-      this.sent += 1;
-    }
-  }
-
-  async #send(n) {
-    const message = { topic: TOPIC, event: "tick", payload: { n }, idempotency_key: `${SEED}-${n}` };
-    const deadline = Date.now() + 20_000;
-    for (;;) {
-      const pod = this.pods.all[Math.floor(this.random() * this.pods.all.length)];
-      const answer = await pod.post("/api/v1/broadcast", message).catch((error) => error);
-      if (answer.status === 202) return;
-      this.repeated += 1;
-      assert.ok(Date.now() < deadline, `message ${n} was not taken: ${answer.status ?? answer}`);
-      await pause(50);
-    }
-  }
-
-  stop() {
-    this.#over = true;
-  }
-}
-
 function followers(balancer, count) {
   const kinds = ["1.8.16", "1.8.13", "1.8.16", undefined];
   return Array.from({ length: count }, (_, index) => {
@@ -139,7 +101,8 @@ async function ordeal(t, pods, count, disasters) {
   crowd.forEach((follower) => follower.start());
   await Promise.all(crowd.map(({ name, joins }) => joins.count(`join of ${name}`, 1, 20_000)));
 
-  const publisher = new Publisher(pods, generator(SEED + count));
+  const random = generator(SEED + count);
+  const publisher = new Publisher({ topic: TOPIC, rate: RATE, name: SEED, pods: () => pods.all, random });
   const publishing = publisher.run();
   const end = Date.now() + SECONDS * 1_000;
   await Promise.all([disasters(), ...crowd.map((follower) => harass(follower, end))]);

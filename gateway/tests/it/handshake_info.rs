@@ -1,11 +1,12 @@
 //! What the connect callback is shown of the request (rows 45-50, 54).
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use gateway::{Accepted, ConnectError, ConnectInfo, Mount, Params, Router, Socket};
 use tokio::sync::mpsc;
 
-use crate::support::{Handshake, Recorder, TestGateway};
+use crate::support::{Handshake, Recorder, TestGateway, request};
 
 fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {
     headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -52,6 +53,26 @@ async fn row_045_the_callback_is_shown_headers_by_their_kind_the_peer_and_the_ur
     // Row 50.
     assert_eq!(shown.user_agent.as_deref(), Some("foo/1.0"));
     assert!(!format!("{shown:?}").contains("secret"), "other headers are hidden");
+}
+
+/// Rows 45, 47, 48, 49 by long polling.
+#[tokio::test]
+async fn row_045_the_callback_of_a_poller_is_shown_the_same() {
+    let (socket, mut shown) = Recorder::new();
+    let mount = Mount::new("/ws/connect_info", socket, Router::new()).longpoll(Duration::from_secs(9));
+    let gateway = TestGateway::with_mounts([mount]).await;
+    let traceparent = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let headers = [("x-application", "Phoenix"), traceparent, ("tracestate", "a=b")];
+    let target = "/ws/connect_info/longpoll?vsn=2.0.0";
+    let answer = request(gateway.public(), "GET", target, &headers, "").await;
+    assert_eq!(answer.json()["status"], 410);
+    let shown = shown.recv().await.unwrap();
+    assert_eq!(shown.x_headers, owned(&[("x-application", "Phoenix")]));
+    assert_eq!(shown.trace_context_headers, owned(&[traceparent, ("tracestate", "a=b")]));
+    assert_eq!(shown.peer.ip(), Ipv4Addr::LOCALHOST);
+    assert_ne!(shown.peer.port(), 0);
+    assert_eq!(shown.uri, target);
+    assert!(shown.host.is_some());
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Where clients connect to, and which params they bring (rows 1-5).
 
+use std::time::Duration;
+
 use gateway::{Mount, Router};
 use serde_json::json;
 
-use crate::support::{Handshake, OpenSocket, Recorder, TestGateway, relay_router};
+use crate::support::{Handshake, OpenSocket, Poller, Recorder, TestGateway, relay_router};
 
 #[tokio::test]
 async fn row_001_a_websocket_is_accepted() {
@@ -54,6 +56,17 @@ async fn row_004_variables_of_the_path_become_params() {
     connect("/custom/a%20b%2Fc/%C3%A9/path?socket_var=query").await;
     let params = shown.recv().await.unwrap().params;
     assert_eq!(["socket_var", "path_var"].map(|name| params.get(name).unwrap()), ["a b/c", "é"]);
+}
+
+#[tokio::test]
+async fn row_004_variables_of_the_path_become_params_of_a_poller() {
+    let (socket, mut shown) = Recorder::new();
+    let mount = Mount::new("/custom/:socket_var", socket, Router::new());
+    let mount = mount.longpoll_path(":path_var/path").longpoll(Duration::from_secs(9));
+    let gateway = TestGateway::with_mounts([mount]).await;
+    Poller::open_at(gateway.public(), "/custom/123/456/path", "key=value").await;
+    let params = shown.recv().await.unwrap().params;
+    assert_eq!(["key", "socket_var", "path_var"].map(|name| params.get(name).unwrap()), ["value", "123", "456"]);
 }
 
 #[tokio::test]

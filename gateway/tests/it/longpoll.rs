@@ -170,6 +170,21 @@ async fn row_216_a_binary_frame_is_a_line_of_base64() {
 }
 
 #[tokio::test]
+async fn row_216_its_bytes_reach_those_who_can_read_them() {
+    let gateway = relay(WINDOW).await;
+    let client = Poller::open(gateway.public()).await;
+    let mut other = gateway.connect().await;
+    other.join("1", "room:1").await;
+    client.join("1", "room:1").await;
+    // Kind 0, lengths of four names, the names, the payload; `+` and `/` are in its base64.
+    let push = STANDARD.encode(b"\x00\x01\x01\x06\x0512room:1bytes\xfb\xff\xfe\x00");
+    assert!(push.contains('+') && push.contains('/'), "{push}");
+    assert_eq!(client.lines(&[push]).await, 200);
+    assert_eq!(other.next_binary().await, b"\x02\x06\x05room:1bytes\xfb\xff\xfe\x00");
+    assert_eq!(client.messages(1).await, [ok("1", "2", "room:1")]);
+}
+
+#[tokio::test]
 async fn row_217_the_hundred_and_first_line_is_dropped() {
     let lab = lab().await;
     let client = Poller::open(lab.gateway.public()).await;

@@ -37,7 +37,9 @@ async fn row_219_what_is_not_processed_within_the_window_is_408() {
 
 #[tokio::test]
 async fn row_220_a_session_that_nobody_polls_ends() {
-    let mut lab = lab(Duration::from_millis(200)).await;
+    const WINDOW: Duration = Duration::from_millis(200);
+    let mut lab = lab(WINDOW).await;
+    let began = Instant::now();
     let client = Poller::open(lab.gateway.public()).await;
     let (join, heartbeat) =
         (json!(["1", "1", "lab:1", "phx_join", {}]), json!([null, "2", "phoenix", "heartbeat", {}]));
@@ -47,6 +49,7 @@ async fn row_220_a_session_that_nobody_polls_ends() {
     let beating = async { while client.lines(&[heartbeat.to_string()]).await == 200 {} };
     let ended = async { lab.ended().await };
     assert_eq!(tokio::join!(beating, ended).1, ("lab:1".to_owned(), Ended::SocketClosed));
+    assert!(began.elapsed() >= WINDOW * 3 / 2, "not while a client may be about to poll: {:?}", began.elapsed());
     assert_eq!(client.post("application/json", &heartbeat.to_string()).await.json(), json!({ "status": 410 }));
     until_metric(&lab, "gateway_connections 0").await;
     until_metric(&lab, "gateway_disconnects_total{reason=\"idle_timeout\"} 1").await;

@@ -29,13 +29,16 @@ class Follower {
 
 /** phoenix.js with the recipe of the documentation. */
 export class PhoenixFollower extends Follower {
+  /** The codes with which its connections closed. */
+  closes = [];
   #socket;
 
-  /** `url` and `transport` as a balancer has them; `rest` makes how many ms it waits before it connects again. */
+  /** `url` and `transport` as a balancer has them; `rest` makes how many ms it waits before it connects again, if not as usual. */
   constructor({ name, version, url, transport, topic, rest }) {
     super();
     this.name = `${name} (phoenix.js ${version})`;
     this.#socket = new VERSIONS[version](url, { transport, params: { offsets: 1 }, reconnectAfterMs: rest });
+    this.#socket.onClose(({ code }) => this.closes.push(code));
     const channel = recoveringChannel(this.#socket, topic);
     channel.on("tick", ({ n }) => this.numbers.push(n));
     channel.onError(() => (this.losses += this.#socket.isConnected() ? 1 : 0));

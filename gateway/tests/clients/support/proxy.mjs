@@ -15,6 +15,8 @@ export class Proxy {
   #next = 0;
   #pods;
   #swallows = () => false;
+  #holds = () => false;
+  #released = Promise.resolve();
 
   static async start(t, pods) {
     const proxy = new Proxy();
@@ -39,7 +41,15 @@ export class Proxy {
     this.#swallows = matches;
   }
 
-  /** Only this pod gets requests from now on. */
+  /** The next request for which `matches` holds waits until the function that is returned is called. */
+  hold(matches) {
+    this.#holds = matches;
+    let release;
+    this.#released = new Promise((resolve) => (release = resolve));
+    return release;
+  }
+
+  /** Only these pods get requests from now on. */
   use(pods) {
     this.#pods = [...pods];
   }
@@ -53,6 +63,10 @@ export class Proxy {
     if (this.#swallows({ method, url })) {
       this.#swallows = () => false;
       return;
+    }
+    if (this.#holds({ method, url })) {
+      this.#holds = () => false;
+      await this.#released;
     }
     // Its own order of pods: another request that comes meanwhile must not have it meet the same dead pod twice.
     const first = this.#next++ % this.#pods.length;
