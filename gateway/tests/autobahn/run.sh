@@ -2,7 +2,7 @@
 # Runs the Autobahn fuzzing client against examples/websocket_echo.rs and fails when a case fails.
 #
 # The suite needs Python 2.7: PYTHON27 names one, else it is looked for on the PATH and in pyenv. Without one, this says
-# so and succeeds. Compression (cases 12.* and 13.*) makes up most of its time, some ten minutes. The report, one page per
+# so and succeeds. Compression (cases 12.* and 13.*) makes up most of its time, ten minutes on an idle machine. The report, one page per
 # case, goes to target/autobahn/report.
 set -eu
 
