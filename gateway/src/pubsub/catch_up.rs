@@ -17,11 +17,11 @@ use super::backend::{Inbound, Kept, Taken};
 use super::entry::{Entry, State};
 use super::envelope;
 use super::histories::Histories;
-use super::message::Delivery;
 use super::metrics::{Dropped, Gap};
 use super::topics::Topics;
 use super::track::{Message, size};
 use crate::history::{CHUNK, EMPTY_RENEWAL, Page, Position, RENEWAL, Raw, Read, Retention, Store, Verdict};
+use crate::outbox::Outbox;
 
 /// How long is waited between two chunks at least.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -227,13 +227,8 @@ impl Entry {
     /// Whether many of the subscribers' connections have much to write.
     fn is_crowded(&self) -> bool {
         let state = self.state.lock();
-        let is_slow = |delivery: &Delivery| match delivery {
-            Delivery::Fastlane { outbox, .. } | Delivery::Intercepted { outbox, .. } => {
-                outbox.queued_bytes() > outbox.largest_charge() / 2
-            }
-            Delivery::Receiver(_) => false,
-        };
-        let slow = state.subscribers.iter().filter(|(_, subscriber)| is_slow(&subscriber.delivery)).count();
+        let is_slow = |outbox: &Outbox| outbox.queued_bytes() > outbox.largest_charge() / 2;
+        let slow = state.subscribers.iter().filter(|(_, listener)| listener.outbox().is_some_and(is_slow)).count();
         slow * CROWD > state.subscribers.len()
     }
 

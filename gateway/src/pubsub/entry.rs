@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::error::Unavailable;
-use super::message::Subscriber;
+use super::listener::Listener;
 use super::seen::Seen;
 use super::track::Track;
 use crate::history::Retention;
@@ -24,7 +24,7 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// Interests, subscriptions and publications under way that need the topic to stay.
     pub(super) holds: usize,
-    pub(super) subscribers: Slab<Subscriber>,
+    pub(super) subscribers: Slab<Listener>,
     /// Who waits for the topic to be live.
     pub(super) waiting: Vec<oneshot::Sender<Result<(), Unavailable>>>,
     pub(super) seen: Seen,
@@ -97,6 +97,16 @@ impl State {
         if self.is_ready() {
             self.resolve(Ok(()));
         }
+    }
+
+    /// Adds a subscriber; where it stands in the list.
+    pub(super) fn add(&mut self, listener: Listener) -> usize {
+        let count = self.subscribers.len();
+        if count == self.subscribers.capacity() {
+            // A list that grows by doubling holds room for half as many again, which each small topic would pay.
+            self.subscribers.reserve_exact((count / 4).max(1));
+        }
+        self.subscribers.insert(listener)
     }
 
     pub(super) fn hold(&mut self) {

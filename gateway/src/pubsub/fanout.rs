@@ -6,18 +6,19 @@ use bytes::Bytes;
 use slab::Slab;
 
 use super::backend::Inbound;
-use super::message::{Delivery, Received, Subscriber};
+use super::listener::{Listener, Way};
+use super::message::{Delivery, Received};
 use crate::outbox::{Outbox, Packet};
 use crate::wire::{Compression, Encoding, Outgoing, Payload};
 
 /// Hands a message to everybody but the excluded one. How many took it.
-pub(super) fn deliver(subscribers: &Slab<Subscriber>, topic: &Arc<str>, message: &Inbound<'_>) -> usize {
+pub(super) fn deliver(subscribers: &Slab<Listener>, topic: &Arc<str>, message: &Inbound<'_>) -> usize {
     let mut forms = Forms::new(topic, message);
     subscribers.iter().map(|(_, subscriber)| usize::from(forms.hand_to(subscriber))).sum()
 }
 
 /// Hands a message to one subscriber. Whether it took it.
-pub(super) fn deliver_to(subscriber: &Subscriber, topic: &Arc<str>, message: &Inbound<'_>) -> bool {
+pub(super) fn deliver_to(subscriber: &Listener, topic: &Arc<str>, message: &Inbound<'_>) -> bool {
     Forms::new(topic, message).hand_to(subscriber)
 }
 
@@ -36,11 +37,15 @@ impl<'a> Forms<'a> {
     }
 
     /// Whether the subscriber took it.
-    fn hand_to(&mut self, subscriber: &Subscriber) -> bool {
+    fn hand_to(&mut self, subscriber: &Listener) -> bool {
         if self.message.exclude == Some(subscriber.id) {
             return false;
         }
-        match &subscriber.delivery {
+        let delivery = match &subscriber.way {
+            Way::Fastlane { encoding, outbox } => return self.push(*encoding, outbox),
+            Way::Other(delivery) => &**delivery,
+        };
+        match delivery {
             Delivery::Intercepted { events, receiver, .. }
                 if events.iter().any(|event| **event == self.message.event) || receiver.holds_all() =>
             {

@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 use super::entry::Entry;
 use super::error::Unavailable;
 use super::fanout;
-use super::message::{Delivery, Subscriber, SubscriberId};
+use super::listener::Listener;
+use super::message::{Subscriber, SubscriberId};
 use super::topics::Hold;
 use crate::history::{Limit, Page, Position, Read};
 
@@ -29,7 +30,7 @@ impl Interest {
     pub fn attach(self, subscriber: Subscriber, before: impl FnOnce()) -> Subscription {
         let mut state = self.hold.entry().state.lock();
         before();
-        let (id, key) = (subscriber.id, state.subscribers.insert(subscriber));
+        let (id, key) = (subscriber.id, state.add(subscriber.into()));
         drop(state);
         self.into_subscription(id, key)
     }
@@ -84,19 +85,18 @@ impl Interest {
     ) -> Result<Subscription, (Self, Subscriber)> {
         let entry: Arc<_> = self.hold.entry().clone();
         let mut state = entry.state.lock();
-        let Some(missed) = state.track.as_ref().and_then(|track| track.missed_since(at, share(&subscriber.delivery)))
-        else {
+        let Some(missed) = state.track.as_ref().and_then(|track| track.missed_since(at, share(&subscriber))) else {
             drop(state);
             return Err((self, subscriber));
         };
         before();
-        let mut delivered = 0;
+        let (subscriber, mut delivered) = (Listener::from(subscriber), 0);
         for (offset, message) in missed {
             if let Some(message) = message.inbound(entry.topic(), at.epoch.as_str(), offset) {
                 delivered += usize::from(fanout::deliver_to(&subscriber, entry.topic(), &message));
             }
         }
-        let (id, key) = (subscriber.id, state.subscribers.insert(subscriber));
+        let (id, key) = (subscriber.id, state.add(subscriber));
         drop(state);
         self.hold.topics().metrics.delivered(delivered);
         Ok(self.into_subscription(id, key))
@@ -108,11 +108,8 @@ impl Interest {
 }
 
 /// How many bytes one may get at once: a quarter of its queue, which holds another quarter at most when it is attached.
-fn share(delivery: &Delivery) -> usize {
-    match delivery {
-        Delivery::Fastlane { outbox, .. } | Delivery::Intercepted { outbox, .. } => outbox.largest_charge() / 2,
-        Delivery::Receiver(_) => usize::MAX,
-    }
+fn share(subscriber: &Subscriber) -> usize {
+    subscriber.delivery.outbox().map_or(usize::MAX, |outbox| outbox.largest_charge() / 2)
 }
 
 impl Recovery {

@@ -107,6 +107,16 @@ pub enum Delivery {
     Receiver(Arc<dyn Receiver>),
 }
 
+impl Delivery {
+    /// The queue of the connection, if there is one.
+    pub(super) fn outbox(&self) -> Option<&Outbox> {
+        match self {
+            Self::Fastlane { outbox, .. } | Self::Intercepted { outbox, .. } => Some(outbox),
+            Self::Receiver(_) => None,
+        }
+    }
+}
+
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -21,6 +21,7 @@ mod interest;
 mod json_line;
 mod kept;
 mod letters;
+mod listener;
 mod message;
 mod metrics;
 mod publication;

@@ -9,7 +9,8 @@ use slab::Slab;
 
 use super::backend::{Inbound, Kept, Stamp};
 use super::fanout;
-use super::message::{Delivery, Subscriber, SubscriberId};
+use super::listener::Listener;
+use super::message::SubscriberId;
 use crate::history::{Position, Retention, Sequence};
 use crate::wire::Payload;
 
@@ -46,7 +47,7 @@ struct Content {
 }
 
 /// Subscribers that hear nothing more: to be dropped when the topic is unlocked, since what they own may do anything.
-pub(super) type Detached = Vec<Subscriber>;
+pub(super) type Detached = Vec<Listener>;
 
 impl Message {
     /// A copy: the receiver may keep it, and a slice would keep the whole read buffer of the connection.
@@ -119,7 +120,7 @@ impl Track {
     /// Hands a message to the subscribers, and keeps it for those who are catching up. How many took it.
     pub(super) fn deliver(
         &mut self,
-        subscribers: &Slab<Subscriber>,
+        subscribers: &Slab<Listener>,
         topic: &Arc<str>,
         offset: u64,
         message: &Inbound<'_>,
@@ -136,7 +137,7 @@ impl Track {
     }
 
     /// Hands out some of what waited behind a gap that is filled by now. How many took it, and what it was.
-    pub(super) fn deliver_parked(&mut self, subscribers: &Slab<Subscriber>, topic: &Arc<str>) -> (usize, Vec<Message>) {
+    pub(super) fn deliver_parked(&mut self, subscribers: &Slab<Listener>, topic: &Arc<str>) -> (usize, Vec<Message>) {
         let Some(Position { epoch, .. }) = self.sequence.position().cloned() else { return (0, Vec::new()) };
         let mut delivered = 0;
         let mut parked = Vec::new();
@@ -164,17 +165,9 @@ impl Track {
     }
 
     /// Continuity is lost: those who need it are told, and hear nothing more.
-    pub(super) fn lose(&mut self, subscribers: &mut Slab<Subscriber>) -> Detached {
+    pub(super) fn lose(&mut self, subscribers: &mut Slab<Listener>) -> Detached {
         self.forget_tail();
-        let told = |subscriber: &Subscriber| match &subscriber.delivery {
-            Delivery::Fastlane { lost: Some(lost), .. } => {
-                lost.lost();
-                true
-            }
-            Delivery::Fastlane { lost: None, .. } => false,
-            Delivery::Intercepted { receiver, .. } | Delivery::Receiver(receiver) => !receiver.lost(),
-        };
-        let keys: Vec<usize> = subscribers.iter().filter(|(_, s)| told(s)).map(|(key, _)| key).collect();
+        let keys: Vec<usize> = subscribers.iter().filter(|(_, s)| s.lost()).map(|(key, _)| key).collect();
         keys.into_iter().filter_map(|key| subscribers.try_remove(key)).collect()
     }
 
