@@ -154,13 +154,14 @@ impl Builder {
 
         let (tasks, connections, readiness) = (Tasks::new(), Tasks::new(), Readiness::new());
         let socket_metrics = SocketMetrics::register(&metrics)?;
-        let registry = Arc::new(Registry::new(socket_metrics.connections.clone()));
+        let clock = Clock::start();
+        let registry = Arc::new(Registry::new(socket_metrics.connections.clone(), clock));
         let policy = policy(mounts.iter().map(Mount::router));
         let pubsub = connect_pubsub(&config, &metrics, &registry, &background, &readiness, policy).await?;
         let presence = connect_presence(&config, &pubsub, &metrics, &registry, &readiness, &background)?;
         hooks.into_iter().for_each(|(pattern, hooks)| presence.add_hooks(pattern, hooks));
-        let endpoint = Endpoint::new(pubsub, presence.clone());
-        let services = services(&config, &endpoint, &registry, socket_metrics, ChannelMetrics::register(&metrics)?);
+        let endpoint = Endpoint::new(pubsub, presence.clone(), Arc::new(ChannelMetrics::register(&metrics)?));
+        let services = services(&config, &endpoint, &registry, socket_metrics);
         let (budget, clock) = (Arc::clone(&services.budget), services.clock);
         if let Some(verifier) = verifier {
             background.spawn_until_stop(async move { verifier.keep_fresh().await });
@@ -272,7 +273,6 @@ fn services(
     endpoint: &Endpoint,
     registry: &Arc<Registry>,
     socket_metrics: SocketMetrics,
-    channel_metrics: ChannelMetrics,
 ) -> Arc<Services> {
     Arc::new(Services {
         endpoint: endpoint.clone(),
@@ -280,7 +280,6 @@ fn services(
         budget: Budget::new(config.limits.outbox_bytes.saturating_mul(BUDGET_OUTBOXES)),
         clock: Clock::start(),
         socket_metrics: Arc::new(socket_metrics),
-        channel_metrics: Arc::new(channel_metrics),
         outbox_bytes: config.limits.outbox_bytes,
         limits: SocketLimits::new(&config.limits),
     })
@@ -368,7 +367,7 @@ impl RedisClient {
 pub(crate) async fn connect_redis(config: &Config) -> Result<RedisClient, StartError> {
     let tasks = Tasks::new();
     let metrics = MetricRegistry::new();
-    let registry = Arc::new(Registry::new(SocketMetrics::register(&metrics)?.connections));
+    let registry = Arc::new(Registry::new(SocketMetrics::register(&metrics)?.connections, Clock::start()));
     // What a command publishes is kept as if a pod had.
     let policy = policy(std::iter::once(&relay_routes(&config.channels)));
     let pubsub = connect_pubsub(config, &metrics, &registry, &tasks, &Readiness::new(), policy).await?;

@@ -12,7 +12,7 @@ pub(super) fn front(config: &Config, services: &Services, tls: Option<Arc<Tls>>,
     if let Some(tls) = &tls {
         tasks.spawn_until_stop(Arc::clone(tls).reload());
     }
-    let (sockets, channels) = (Arc::clone(&services.socket_metrics), Arc::clone(&services.channel_metrics));
+    let (sockets, channels) = (Arc::clone(&services.socket_metrics), Arc::clone(services.endpoint.metrics()));
     tasks.spawn_until_stop(report_refusals(Arc::clone(&sockets), channels));
     let proxies = TrustedProxies::new(&config.socket.trusted_proxies);
     Front::new(admission, proxies, config.listen.proxy_protocol, tls, sockets)

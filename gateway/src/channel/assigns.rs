@@ -9,6 +9,13 @@ use std::fmt;
 pub struct Assigns(Vec<(TypeId, Box<dyn Any + Send + Sync>)>);
 
 impl Assigns {
+    /// Without any.
+    pub(super) const NONE: &'static Self = &Self(Vec::new());
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Puts a value in the place of its type and returns the one that was there.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> Option<T> {
         let (of_type, value) = (TypeId::of::<T>(), Box::new(value));

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::assigns::Assigns;
 use super::endpoint::Endpoint;
-use super::expiry::Expiry;
+use super::life::Life;
 use super::outcome::Info;
 use super::passing::Passing;
 use crate::outbox::Outbox;
@@ -56,15 +56,21 @@ pub(crate) enum Mail {
 
 /// The client at the other end of the connection, as its channels see it.
 pub struct Client {
-    id: Option<Box<str>>,
-    assigns: Assigns,
+    known: Option<Box<Known>>,
     encoding: Encoding,
     transport: Transport,
     endpoint: Endpoint,
     outbox: Arc<Outbox>,
-    mail: Mutex<Mailbox>,
-    uuid: OnceLock<Uuid>,
-    expiry: Expiry,
+    /// Absent while it is empty.
+    mail: Mutex<Option<Box<Mailbox>>>,
+    uuid: OnceLock<Box<Uuid>>,
+    life: Life,
+}
+
+/// What the connect callback gave, if that was anything.
+struct Known {
+    id: Option<Box<str>>,
+    assigns: Assigns,
 }
 
 /// What waits for the channels of a connection, in the order in which it came.
@@ -88,28 +94,30 @@ impl Client {
         expires_at: Option<u64>,
     ) -> Self {
         let encoding = encoding.into();
-        let (mail, uuid, expiry) = (Mutex::default(), OnceLock::new(), Expiry::new(expires_at));
-        Self { id, assigns, encoding, transport, endpoint, outbox, mail, uuid, expiry }
+        let is_unknown = id.is_none() && assigns.is_empty();
+        let known = (!is_unknown).then(|| Box::new(Known { id, assigns }));
+        let (mail, uuid, life) = (Mutex::default(), OnceLock::new(), Life::new(expires_at));
+        Self { known, encoding, transport, endpoint, outbox, mail, uuid, life }
     }
 
     /// The socket id that the connect callback gave, shared by all sockets of one user.
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
+        self.known.as_ref()?.id.as_deref()
     }
 
     /// Names this connection and no other: the same for all its channels, made when it is first asked for.
     pub fn uuid(&self) -> &Uuid {
-        self.uuid.get_or_init(Uuid::new_v4)
+        self.uuid.get_or_init(|| Box::new(Uuid::new_v4()))
     }
 
     /// What the connect callback left.
     pub fn assigns(&self) -> &Assigns {
-        &self.assigns
+        self.known.as_ref().map_or(Assigns::NONE, |known| &known.assigns)
     }
 
     /// The value of a type among the assigns.
     pub fn assign<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.assigns.get()
+        self.assigns().get()
     }
 
     /// The serializer of the connection.
@@ -129,17 +137,17 @@ impl Client {
 
     /// When the connection ends unless it is renewed; none where it has no end.
     pub fn expires_at(&self) -> Option<SystemTime> {
-        self.expiry.at()
+        self.life.at()
     }
 
     /// Lets the connection last until then. Every channel of the client gets [`super::Renewed`] as a message.
     pub fn renew_until(&self, at: SystemTime) {
-        self.expiry.renew(at);
+        self.life.renew(at);
         self.outbox.wake();
     }
 
-    pub(crate) fn expiry(&self) -> &Expiry {
-        &self.expiry
+    pub(crate) fn life(&self) -> &Life {
+        &self.life
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -153,7 +161,8 @@ impl Client {
     /// Leaves something for a channel and wakes the connection's task. Never waits: a channel whose mail would not fit
     /// is ended instead.
     pub(crate) fn send(&self, key: ChannelKey, mail: Mail) {
-        let mut mailbox = self.mail.lock();
+        let mut mail_of_all = self.mail.lock();
+        let mailbox = mail_of_all.get_or_insert_default();
         if mailbox.closed {
             return;
         }
@@ -163,7 +172,7 @@ impl Client {
             _ => return,
         };
         mailbox.waiting.push_back((key, mail));
-        drop(mailbox);
+        drop(mail_of_all);
         self.outbox.wake();
     }
 
@@ -173,18 +182,15 @@ impl Client {
     }
 
     pub(crate) fn take_mail(&self) -> VecDeque<(ChannelKey, Mail)> {
-        let mut mailbox = self.mail.lock();
-        mailbox.counts = Vec::new();
-        std::mem::take(&mut mailbox.waiting)
+        let mut mail = self.mail.lock();
+        let is_open = |mailbox: &mut Box<Mailbox>| !mailbox.closed;
+        mail.take_if(is_open).map_or_else(VecDeque::new, |mailbox| mailbox.waiting)
     }
 
     /// The connection is gone: what handles that were kept still send is dropped, and counts against no budget.
     pub(crate) fn close(&self) {
-        let waiting = {
-            let mut mailbox = self.mail.lock();
-            mailbox.closed = true;
-            std::mem::take(&mut mailbox.waiting)
-        };
+        let closed = Box::new(Mailbox { closed: true, ..Mailbox::default() });
+        let waiting = self.mail.lock().replace(closed);
         self.outbox.shed();
         // Not under the lock: what the application sent may do anything when it goes.
         drop(waiting);

@@ -7,6 +7,7 @@ use super::handle::{self, ChannelHandle, NoReference, ReplyTo};
 use super::ordered::Handled;
 use super::outcome::Info;
 use super::present::Present;
+use super::seat::Seat;
 use crate::pubsub::Unavailable;
 use crate::pubsub::{Broadcast, Delivery, Publication, Received, Receiver, Subscriber, SubscriberId, Subscription};
 use crate::wire::{EncodeError, Outgoing, Payload, Ref};
@@ -15,20 +16,17 @@ use crate::wire::{EncodeError, Outgoing, Payload, Ref};
 #[derive(Debug)]
 pub struct Context {
     pub(super) client: Arc<Client>,
-    pub(super) key: ChannelKey,
-    pub(super) topic: Arc<str>,
+    pub(super) seat: Arc<Seat>,
     pub(super) subscriber: SubscriberId,
-    /// As the join carried it: the end of the channel repeats it.
-    pub(super) join_ref: Ref,
-    /// What pushes and replies carry: the join reference, or the join's own reference when that was null (row 116).
-    pub(super) push_ref: Ref,
     /// The reference of the message that is being handled.
     pub(super) current: Option<Ref>,
     /// The intercepted message that is being handled, where the topic keeps a history: what is pushed stands for it.
     pub(super) handled: Option<Box<Handled>>,
     /// The client already talks to the channel that replaced this one.
     pub(super) muted: bool,
-    pub(super) subscriptions: Vec<Subscription>,
+    /// Of other topics. Few channels have any: the others hold one word for it.
+    #[expect(clippy::box_collection, reason = "a list of its own would have three words")]
+    pub(super) subscriptions: Option<Box<Vec<Subscription>>>,
     /// Set once the channel has to do with presence.
     pub(super) present: Option<Box<Present>>,
 }
@@ -36,14 +34,14 @@ pub struct Context {
 impl Context {
     /// The topic of the channel.
     pub fn topic(&self) -> &str {
-        &self.topic
+        &self.seat.topic
     }
 
     /// Has the channel hear, and be shown in, another topic than its client names: for a join callback of a dialect in which
     /// one name on the wire stands for several topics. Frames that go to the client have to get back its own name by the
     /// encoding.
     pub(crate) fn move_to(&mut self, topic: &str) {
-        self.topic = topic.into();
+        self.seat = self.seat.moved_to(topic);
     }
 
     /// The client at the other end.
@@ -65,7 +63,7 @@ impl Context {
         if self.muted {
             return Ok(());
         }
-        let (join_ref, topic, payload) = (&self.push_ref, &self.topic, &payload.into());
+        let (join_ref, topic, payload) = (self.seat.push_ref(), &self.seat.topic, &payload.into());
         let push = Outgoing::Push { join_ref, topic, event, payload, offset: None };
         match &self.handled {
             Some(handled) => handled.push(&self.client, push),
@@ -94,7 +92,7 @@ impl Context {
     }
 
     fn message(&self, event: &str, payload: Payload, exclude: Option<SubscriberId>) -> Broadcast {
-        Broadcast { topic: Arc::clone(&self.topic), event: event.into(), payload, exclude }
+        Broadcast { topic: Arc::clone(&self.seat.topic), event: event.into(), payload, exclude }
     }
 
     /// Takes what is needed to answer the message that is being handled later, from anywhere.
@@ -103,8 +101,7 @@ impl Context {
     /// When none is being handled, or it has no reference.
     pub fn reply_to(&self) -> Result<ReplyTo, NoReference> {
         let reference = self.current.clone().filter(|reference| !reference.is_null()).ok_or(NoReference)?;
-        let (client, topic) = (Arc::clone(&self.client), Arc::clone(&self.topic));
-        Ok(ReplyTo { client, join_ref: self.push_ref.clone(), reference, topic })
+        Ok(ReplyTo { client: Arc::clone(&self.client), seat: Arc::clone(&self.seat), reference })
     }
 
     /// The reference of the message that is being handled.
@@ -114,13 +111,12 @@ impl Context {
 
     /// A handle for other tasks.
     pub fn handle(&self) -> ChannelHandle {
-        let (client, topic) = (Arc::clone(&self.client), Arc::clone(&self.topic));
-        ChannelHandle { client, key: self.key, topic, join_ref: self.push_ref.clone() }
+        ChannelHandle { client: Arc::clone(&self.client), seat: Arc::clone(&self.seat) }
     }
 
     /// Sends this channel a message after a while; dropped when the channel has ended by then.
     pub fn send_after<T: Send + 'static>(&self, delay: Duration, message: T) {
-        self.client.send(self.key, Mail::After(delay, Info::new(message)));
+        self.client.send(self.seat.key, Mail::After(delay, Info::new(message)));
     }
 
     /// Has the broadcasts of another topic delivered to [`super::Channel::handle_info`] as `Arc<Received>`, as long as
@@ -133,12 +129,13 @@ impl Context {
         let (interest, id) = (pubsub.interest(topic), pubsub.next_subscriber_id());
         let receiver = self.receiver(|received| Mail::Info(Info::new(received)));
         let subscriber = Subscriber { id, delivery: Delivery::Receiver(receiver) };
-        self.subscriptions.push(interest.await?.attach(subscriber, || {}));
+        let subscription = interest.await?.attach(subscriber, || {});
+        self.subscriptions.get_or_insert_default().push(subscription);
         Ok(())
     }
 
     pub(super) fn receiver(&self, mail: fn(Arc<Received>) -> Mail) -> Arc<dyn Receiver> {
-        Arc::new(ChannelReceiver { client: Arc::clone(&self.client), key: self.key, mail })
+        Arc::new(ChannelReceiver { client: Arc::clone(&self.client), key: self.seat.key, mail })
     }
 }
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::metrics::ChannelMetrics;
 use super::recovery::Pages;
 use crate::ids::NodeId;
 use crate::presence::{Counts, Entry, Presence, State, Unavailable};
@@ -12,22 +13,26 @@ pub(crate) const MAX_SOCKET_ID: usize = 1024;
 
 /// Sends to topics and sockets from anywhere in the program, inside a channel or not. Clones are cheap.
 #[derive(Debug, Clone)]
-pub struct Endpoint {
+pub struct Endpoint(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     pubsub: PubSub,
     presence: Presence,
+    metrics: Arc<ChannelMetrics>,
     pages: Arc<Pages>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(pubsub: PubSub, presence: Presence) -> Self {
-        Self { pubsub, presence, pages: Arc::default() }
+    pub(crate) fn new(pubsub: PubSub, presence: Presence, metrics: Arc<ChannelMetrics>) -> Self {
+        Self(Arc::new(Parts { pubsub, presence, metrics, pages: Arc::default() }))
     }
 
     /// Sends an event to all subscribers of a topic, on every pod. It is under way, in the order of calls, before this
     /// returns; await the result to learn that it was accepted.
     pub fn broadcast(&self, topic: &str, event: &str, payload: impl Into<Payload>) -> Publication {
         let (topic, payload) = (Arc::from(topic), payload.into());
-        self.pubsub.broadcast(Broadcast { topic, event: event.into(), payload, exclude: None })
+        self.0.pubsub.broadcast(Broadcast { topic, event: event.into(), payload, exclude: None })
     }
 
     /// As [`Endpoint::broadcast`], once only: a repetition with the same key within 24 hours, on any pod, sends nothing.
@@ -39,39 +44,44 @@ impl Endpoint {
         key: IdempotencyKey,
     ) -> KeyedPublication {
         let (topic, payload) = (Arc::from(topic), payload.into());
-        self.pubsub.broadcast_keyed(Broadcast { topic, event: event.into(), payload, exclude: None }, Some(key))
+        self.0.pubsub.broadcast_keyed(Broadcast { topic, event: event.into(), payload, exclude: None }, Some(key))
     }
 
     /// Closes all sockets with this socket id, on every pod, with code 1001 (protocol, section 4).
     pub fn disconnect(&self, socket_id: &str) -> Publication {
-        self.pubsub.disconnect(socket_id)
+        self.0.pubsub.disconnect(socket_id)
     }
 
     /// How many subscribers a topic has on this pod.
     pub fn subscribers(&self, topic: &str) -> usize {
-        self.pubsub.subscribers(topic)
+        self.0.pubsub.subscribers(topic)
     }
 
     /// Who is present in a topic, for code outside its channels.
     pub fn presence<'a>(&'a self, topic: &'a str) -> Presences<'a> {
-        Presences { presence: &self.presence, topic }
+        Presences { presence: &self.0.presence, topic }
     }
 
     /// The identity of this pod.
     pub fn node(&self) -> &NodeId {
-        self.pubsub.node()
+        self.0.pubsub.node()
     }
 
     pub(crate) fn pubsub(&self) -> &PubSub {
-        &self.pubsub
+        &self.0.pubsub
+    }
+
+    /// What the channels of this pod count.
+    pub(crate) fn metrics(&self) -> &Arc<ChannelMetrics> {
+        &self.0.metrics
     }
 
     pub(super) fn pages(&self) -> &Arc<Pages> {
-        &self.pages
+        &self.0.pages
     }
 
     pub(crate) fn presence_service(&self) -> &Presence {
-        &self.presence
+        &self.0.presence
     }
 }
 

@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::client::{ChannelKey, Client};
+use super::client::Client;
 use super::outcome::{Info, Reply};
+use super::seat::Seat;
 use crate::outbox::Packet;
 use crate::wire::{EncodeError, Name, Outgoing, Payload, Ref};
 
@@ -18,15 +19,13 @@ pub struct NoReference;
 #[derive(Clone)]
 pub struct ChannelHandle {
     pub(super) client: Arc<Client>,
-    pub(super) key: ChannelKey,
-    pub(super) topic: Arc<str>,
-    pub(super) join_ref: Ref,
+    pub(super) seat: Arc<Seat>,
 }
 
 impl ChannelHandle {
     /// Sends a message to the channel's [`super::Channel::handle_info`].
     pub fn send<T: Send + 'static>(&self, message: T) {
-        self.client.inform(self.key, Info::new(message));
+        self.client.inform(self.seat.key, Info::new(message));
     }
 
     /// Pushes an event to the client.
@@ -34,18 +33,18 @@ impl ChannelHandle {
     /// # Errors
     /// When the version of the connection cannot carry it; see [`EncodeError`].
     pub fn push(&self, event: &str, payload: impl Into<Payload>) -> Result<(), EncodeError> {
-        push(&self.client, &self.join_ref, &self.topic, event, &payload.into())
+        push(&self.client, &self.seat, event, &payload.into())
     }
 
     /// The topic.
     pub fn topic(&self) -> &str {
-        &self.topic
+        &self.seat.topic
     }
 }
 
 impl fmt::Debug for ChannelHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChannelHandle").field("topic", &self.topic).finish_non_exhaustive()
+        f.debug_struct("ChannelHandle").field("topic", &self.seat.topic).finish_non_exhaustive()
     }
 }
 
@@ -53,9 +52,8 @@ impl fmt::Debug for ChannelHandle {
 #[derive(Clone, Debug)]
 pub struct ReplyTo {
     pub(super) client: Arc<Client>,
-    pub(super) join_ref: Ref,
+    pub(super) seat: Arc<Seat>,
     pub(super) reference: Ref,
-    pub(super) topic: Arc<str>,
 }
 
 impl ReplyTo {
@@ -64,28 +62,16 @@ impl ReplyTo {
     /// # Errors
     /// When the version of the connection cannot carry it; see [`EncodeError`].
     pub fn reply(&self, reply: &Reply) -> Result<(), EncodeError> {
-        send_reply(&self.client, &self.join_ref, &self.reference, &self.topic, reply)
+        send_reply(&self.client, &self.seat, &self.reference, reply)
     }
 }
 
-pub(super) fn push(
-    client: &Client,
-    join_ref: &Ref,
-    topic: &str,
-    event: &str,
-    payload: &Payload,
-) -> Result<(), EncodeError> {
-    queue(client, Outgoing::Push { join_ref, topic, event, payload, offset: None })
+pub(super) fn push(client: &Client, seat: &Seat, event: &str, payload: &Payload) -> Result<(), EncodeError> {
+    queue(client, Outgoing::Push { join_ref: seat.push_ref(), topic: &seat.topic, event, payload, offset: None })
 }
 
-pub(super) fn send_reply(
-    client: &Client,
-    join_ref: &Ref,
-    reference: &Ref,
-    topic: &str,
-    reply: &Reply,
-) -> Result<(), EncodeError> {
-    let topic = &Name::from(topic);
+pub(super) fn send_reply(client: &Client, seat: &Seat, reference: &Ref, reply: &Reply) -> Result<(), EncodeError> {
+    let (join_ref, topic) = (seat.push_ref(), &Name::from(&*seat.topic));
     queue(client, Outgoing::Reply { join_ref, reference, topic, status: reply.status(), response: &reply.response })
 }
 

@@ -48,7 +48,7 @@ impl ChannelHistory<'_> {
     /// When the topic keeps no history, or Redis does not answer.
     pub async fn after(&self, offset: u64, messages: usize) -> Result<Option<Page>, HistoryError> {
         let limit = Limit { messages: messages.max(1), bytes: MAX_BYTES };
-        self.0.endpoint().pubsub().history_page(&self.0.topic, offset, limit).await
+        self.0.endpoint().pubsub().history_page(&self.0.seat.topic, offset, limit).await
     }
 
     /// The last messages, oldest first: at most so many and about 1 MiB, in which case the oldest of them are returned.

@@ -76,13 +76,13 @@ impl ChannelPresence<'_> {
         change: impl FnOnce(&Meta) -> Meta,
     ) -> Result<PhxRef, TrackError> {
         let (presence, owner) = (self.0.endpoint().presence_service(), self.0.subscriber);
-        Ok(presence.update(&self.0.topic, owner, &key.to_string(), change)?)
+        Ok(presence.update(&self.0.seat.topic, owner, &key.to_string(), change)?)
     }
 
     /// Ends what this channel has tracked under a key; nothing happens if that is nothing.
     pub fn untrack(&mut self, key: impl fmt::Display) {
         let presence = self.0.endpoint().presence_service();
-        presence.untrack(&self.0.topic, self.0.subscriber, &key.to_string());
+        presence.untrack(&self.0.seat.topic, self.0.subscriber, &key.to_string());
     }
 
     /// Who is present, on all pods.
@@ -90,7 +90,7 @@ impl ChannelPresence<'_> {
     /// # Errors
     /// When Redis does not answer in time.
     pub async fn list(&self) -> Result<State, Unavailable> {
-        self.0.endpoint().presence_service().list(&self.0.topic).await
+        self.0.endpoint().presence_service().list(&self.0.seat.topic).await
     }
 
     /// What is tracked under one key, on all pods; None when nothing is.
@@ -98,7 +98,7 @@ impl ChannelPresence<'_> {
     /// # Errors
     /// When Redis does not answer in time.
     pub async fn get_by_key(&self, key: impl fmt::Display) -> Result<Option<Entry>, Unavailable> {
-        self.0.endpoint().presence_service().get_by_key(&self.0.topic, &key.to_string()).await
+        self.0.endpoint().presence_service().get_by_key(&self.0.seat.topic, &key.to_string()).await
     }
 
     /// Pushes `presence_state` to the client. The diffs that follow it begin where it ends. A client that shows presences
@@ -121,7 +121,7 @@ impl ChannelPresence<'_> {
         let cx = &mut *self.0;
         if cx.present.is_none() {
             let presence = cx.endpoint().presence_service().clone();
-            let watch = presence.watch(&cx.topic).await?;
+            let watch = presence.watch(&cx.seat.topic).await?;
             cx.present = Some(Box::new(Present::new(presence, watch, cx.subscriber)));
         }
         cx.present.as_deref_mut().ok_or(Unavailable)
@@ -129,7 +129,7 @@ impl ChannelPresence<'_> {
 
     /// Like [`ChannelPresence::track`], for a channel that watches already.
     pub(crate) fn track_now(&mut self, key: &str, meta: Meta) -> Result<PhxRef, PresenceError> {
-        self.0.endpoint().presence_service().track(&self.0.topic, self.0.subscriber, key, meta)
+        self.0.endpoint().presence_service().track(&self.0.seat.topic, self.0.subscriber, key, meta)
     }
 }
 
@@ -144,8 +144,8 @@ pub(super) fn with_state<T>(cx: &Context, attach: impl FnOnce(&dyn Fn()) -> T) -
 
 /// Queues the state for the client of a channel.
 pub(super) fn push_state(cx: &Context, state: &Payload) {
-    if let Err(error) = handle::push(&cx.client, &cx.push_ref, &cx.topic, STATE, state) {
-        tracing::debug!(topic = &*cx.topic, %error, "a presence state could not be encoded");
+    if let Err(error) = handle::push(&cx.client, &cx.seat, STATE, state) {
+        tracing::debug!(topic = &*cx.seat.topic, %error, "a presence state could not be encoded");
     }
 }
 

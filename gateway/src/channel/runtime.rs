@@ -1,9 +1,6 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Context as TaskContext;
 use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::client::{ChannelKey, Client};
 use super::context::Context;
@@ -12,19 +9,18 @@ use super::metrics::ChannelMetrics;
 use super::outcome::Ended;
 use super::replies::PendingJoin;
 use super::router::Route;
+use super::seat::Seat;
 use super::slot::Slot;
 use crate::wire::{Payload, Ref};
 
 /// A join that found its route.
 pub(crate) struct JoinRequest {
-    pub(crate) key: ChannelKey,
+    pub(crate) seat: Arc<Seat>,
     pub(crate) route: Arc<Route>,
-    pub(crate) topic: Arc<str>,
-    pub(crate) join_ref: Ref,
     pub(crate) reference: Ref,
     pub(crate) params: Payload,
-    /// The join reference of the channel that this one replaces.
-    pub(crate) replaces: Option<Ref>,
+    /// The channel that this one replaces.
+    pub(crate) replaces: Option<Arc<Seat>>,
 }
 
 /// The channels of one connection. Owned and polled by the connection's task.
@@ -34,7 +30,7 @@ pub(crate) struct Channels {
     active: bool,
     congested: bool,
     /// With more than these, ended ones included, the client is not read: a fast rejoiner waits for its old channels.
-    max_slots: usize,
+    max_slots: u32,
     env: Env,
 }
 
@@ -46,37 +42,23 @@ const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
 impl Channels {
     /// None yet. `grace` is the time that callbacks have when their channel ends.
-    pub(crate) fn new(client: Arc<Client>, metrics: Arc<ChannelMetrics>, max_channels: usize, grace: Duration) -> Self {
+    pub(crate) fn new(client: Arc<Client>, max_channels: usize, grace: Duration) -> Self {
         Self {
             slots: Vec::new(),
             active: false,
             congested: false,
-            max_slots: max_channels.saturating_add(MAX_ENDING),
-            env: Env { client, metrics, grace, events: VecDeque::new(), roomy: Instant::now() },
+            max_slots: u32::try_from(max_channels.saturating_add(MAX_ENDING)).unwrap_or(u32::MAX),
+            env: Env::new(client, grace),
         }
     }
 
     /// Starts a join.
     pub(crate) fn join(&mut self, request: JoinRequest) {
-        let JoinRequest { key, route, topic, join_ref, reference, params, replaces } = request;
-        let push_ref = if join_ref.is_null() { reference.clone() } else { join_ref.clone() };
+        let JoinRequest { seat, route, reference, params, replaces } = request;
         let client = Arc::clone(&self.env.client);
         let subscriber = client.endpoint().pubsub().next_subscriber_id();
-        let subscriptions = Vec::new();
-        let (current, handled, muted, present) = (None, None, false, None);
-        let cx = Context {
-            client,
-            key,
-            topic,
-            subscriber,
-            join_ref,
-            push_ref,
-            current,
-            handled,
-            muted,
-            subscriptions,
-            present,
-        };
+        let (current, handled, muted, subscriptions, present) = (None, None, false, None, None);
+        let cx = Context { client, seat, subscriber, current, handled, muted, subscriptions, present };
         let join = PendingJoin { reference, replaces, intercept: Arc::clone(route.intercept()), recover: None };
         let mut slot = Slot::new(&cx, join);
         slot.start(&route, params, Box::new(cx), &mut self.env);
@@ -86,7 +68,7 @@ impl Channels {
         }
         self.slots.push(slot);
         self.active = true;
-        self.congested |= self.slots.len() > self.max_slots;
+        self.congested |= self.has_too_many();
     }
 
     /// Hands a channel a message of its client.
@@ -106,7 +88,7 @@ impl Channels {
 
     /// Ends a channel because its topic is joined again. Its `phx_close` follows the answer to that join.
     pub(crate) fn replace(&mut self, key: ChannelKey) {
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.key == key) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.key() == key) {
             slot.end(Ended::Replaced, &self.env);
             self.active = true;
         }
@@ -122,14 +104,14 @@ impl Channels {
 
     /// Hands out what came for the channels from elsewhere.
     pub(crate) fn collect_mail(&mut self) {
-        if self.env.client.expiry().take_renewed() {
+        if self.env.client.life().take_renewed() {
             for slot in &mut self.slots {
                 slot.renewed(&mut self.env);
             }
             self.active = true;
         }
         for (key, mail) in self.env.client.take_mail() {
-            if let Some(slot) = self.slots.iter_mut().find(|slot| slot.key == key) {
+            if let Some(slot) = self.slots.iter_mut().find(|slot| slot.key() == key) {
                 slot.mail(mail, &mut self.env);
                 self.active = true;
             }
@@ -138,16 +120,16 @@ impl Channels {
 
     /// Tells the client, on each topic once, that its connection is about to end.
     pub(crate) fn warn_of_expiry(&mut self, now: u64) {
-        let Some(seconds) = self.env.client.expiry().seconds_left(now) else { return };
+        let Some(seconds) = self.env.client.life().seconds_left(now) else { return };
         for slot in &mut self.slots {
             slot.warn_of_expiry(seconds, &self.env);
         }
     }
 
     /// Goes on with everything that can go on, and says what happened.
-    pub(crate) fn poll(&mut self, task: &mut TaskContext<'_>) -> VecDeque<Event> {
+    pub(crate) fn poll(&mut self, task: &mut TaskContext<'_>) -> Vec<Event> {
         if !self.active {
-            return VecDeque::new();
+            return Vec::new();
         }
         // Mail of the channels to themselves, such as a timer that one of them set before its last await.
         self.collect_mail();
@@ -157,9 +139,9 @@ impl Channels {
         self.slots.retain(|slot| !slot.is_done());
         self.active = self.slots.iter().any(|slot| !slot.is_idle());
         self.congested = self.slots.iter().any(Slot::is_congested)
-            || self.slots.len() > self.max_slots
+            || self.has_too_many()
             || self.slots.iter().map(Slot::waiting_bytes).sum::<usize>() > MAX_WAITING_BYTES;
-        std::mem::take(&mut self.env.events)
+        self.env.take_events()
     }
 
     /// Whether a channel has so much to do that its client should not be read.
@@ -179,11 +161,20 @@ impl Channels {
 
     /// For joins that no channel sees.
     pub(crate) fn metrics(&self) -> &ChannelMetrics {
-        &self.env.metrics
+        self.env.metrics()
+    }
+
+    /// The client of the connection.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.env.client
+    }
+
+    fn has_too_many(&self) -> bool {
+        self.slots.len() > self.max_slots as usize
     }
 
     fn slot(&mut self, key: ChannelKey) -> Option<&mut Slot> {
         self.active = true;
-        self.slots.iter_mut().find(|slot| slot.key == key)
+        self.slots.iter_mut().find(|slot| slot.key() == key)
     }
 }

@@ -26,6 +26,7 @@ use super::outcome::{Ended, HandlerResult, JoinError, JoinResult, Reply};
 use super::recovery::Replay;
 use super::replies::{PendingJoin, Replies};
 use super::router::Route;
+use super::seat::Seat;
 use super::subscribing::{Subscribing, subscribing};
 use super::timers::Timers;
 use crate::pubsub::{SubscriberId, Subscription};
@@ -33,18 +34,15 @@ use crate::wire::{Payload, Reason, Ref};
 
 enum State {
     Joining(Running<JoinResult>),
-    Subscribing(Subscribing, Box<Finished<Payload>>),
+    Subscribing(Box<(Subscribing, Finished<Payload>)>),
     Idle(Box<dyn Instance>, Box<Context>),
     Busy(Running<HandlerResult>),
     Done,
 }
 
 pub(super) struct Slot {
-    pub(super) key: ChannelKey,
+    seat: Arc<Seat>,
     subscriber: SubscriberId,
-    topic: Arc<str>,
-    join_ref: Ref,
-    push_ref: Ref,
     state: State,
     join: Option<Box<PendingJoin>>,
     inbox: Inbox,
@@ -62,11 +60,8 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(cx: &Context, join: PendingJoin) -> Self {
         Self {
-            key: cx.key,
+            seat: Arc::clone(&cx.seat),
             subscriber: cx.subscriber,
-            topic: Arc::clone(&cx.topic),
-            join_ref: cx.join_ref.clone(),
-            push_ref: cx.push_ref.clone(),
             state: State::Done,
             join: Some(Box::new(join)),
             inbox: Inbox::default(),
@@ -81,7 +76,7 @@ impl Slot {
 
     pub(super) fn start(&mut self, route: &Route, params: Payload, cx: Box<Context>, env: &mut Env) {
         if self.note_recovery(route, &params).is_err() {
-            env.metrics.joins_refused.inc();
+            env.metrics().joins_refused.inc();
             return self.refuse(Reason::InvalidPayload.payload(), env);
         }
         match catch_unwind(AssertUnwindSafe(|| route.instance().join(params, cx))) {
@@ -89,6 +84,10 @@ impl Slot {
             Ok(Step::Done(finished)) => self.joined(finished, env),
             Err(_panic) => self.join_crashed(env),
         }
+    }
+
+    pub(super) fn key(&self) -> ChannelKey {
+        self.seat.key
     }
 
     pub(super) fn message(&mut self, event: Box<str>, payload: Payload, reference: Ref) {
@@ -147,7 +146,7 @@ impl Slot {
             return;
         }
         if self.subscription.take().is_some() {
-            env.metrics.joined.dec();
+            env.metrics().joined.dec();
         }
         if reason == Ended::Replaced {
             // Joined again before the first join was answered: its client must not wait for ever, nor the one before it.
@@ -159,17 +158,20 @@ impl Slot {
         self.replies.clear();
         self.timers.clear();
         self.inbox.replace_by_end(reason);
-        self.ending = Some(Box::pin(tokio::time::sleep(env.grace)));
+        self.ending = Some(Box::pin(tokio::time::sleep(env.grace())));
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             // Nobody waits for the topic any more.
-            State::Subscribing(_, joined) => State::Idle(joined.instance, joined.cx),
+            State::Subscribing(subscribing) => {
+                let (_, Finished { instance, cx, .. }) = *subscribing;
+                State::Idle(instance, cx)
+            }
             state => state,
         };
     }
 
     pub(super) fn poll(&mut self, task: &mut TaskContext<'_>, env: &mut Env) {
         if self.ending.as_mut().is_some_and(|grace| grace.as_mut().poll(task).is_ready()) {
-            tracing::warn!(topic = &*self.topic, "a channel did not finish its last callback in time");
+            tracing::warn!(topic = &*self.seat.topic, "a channel did not finish its last callback in time");
             self.state = State::Done;
         }
         while let Some(info) = self.timers.poll_next(task) {
@@ -183,9 +185,9 @@ impl Slot {
                     Poll::Ready(None) => self.join_crashed(env),
                     Poll::Pending => return self.state = State::Joining(running),
                 },
-                State::Subscribing(mut interest, finished) => match interest.as_mut().poll(task) {
-                    Poll::Ready(interest) => self.subscribed(interest, *finished, env),
-                    Poll::Pending => return self.state = State::Subscribing(interest, finished),
+                State::Subscribing(mut subscribing) => match subscribing.0.as_mut().poll(task) {
+                    Poll::Ready(interest) => self.subscribed(interest, subscribing.1, env),
+                    Poll::Pending => return self.state = State::Subscribing(subscribing),
                 },
                 State::Busy(mut running) => match poll_caught(&mut running, task) {
                     Poll::Ready(Some(finished)) => self.finished(finished, env),
@@ -226,7 +228,7 @@ impl Slot {
         match next {
             Queued::Leave { reference } => {
                 // The answer comes first: what the channel pushes while it terminates follows its end (row 118).
-                self.reply_as(&self.push_ref, &reference, &Reply::ok(Payload::empty()), env);
+                self.reply_as(self.seat.push_ref(), &reference, &Reply::ok(Payload::empty()), env);
                 self.close(env);
                 self.state = State::Idle(instance, cx);
                 self.end(Ended::Left, env);
@@ -266,31 +268,31 @@ impl Slot {
         match result {
             Ok(_) if self.ending.is_some() => self.state = State::Idle(instance, cx),
             Ok(result) => {
-                env.events.push_back(Event::JoinCallbackDone(self.key));
+                env.report(Event::JoinCallbackDone(self.seat.key));
                 let interest = subscribing(&cx, self.recovery_of(&result));
-                self.state = State::Subscribing(interest, Box::new(Finished { instance, cx, result }));
+                self.state = State::Subscribing(Box::new((interest, Finished { instance, cx, result })));
             }
             Err(JoinError::Refused(response)) => {
-                env.metrics.joins_refused.inc();
+                env.metrics().joins_refused.inc();
                 self.refuse(response, env);
             }
             Err(JoinError::Unavailable) => self.refuse_unavailable(env),
             Err(JoinError::Crashed(error)) => {
-                tracing::error!(topic = &*self.topic, %error, "a join callback failed");
-                env.metrics.joins_crashed.inc();
+                tracing::error!(topic = &*self.seat.topic, %error, "a join callback failed");
+                env.metrics().joins_crashed.inc();
                 self.refuse(Reason::JoinCrashed.payload(), env);
             }
         }
     }
 
     fn join_crashed(&mut self, env: &mut Env) {
-        tracing::error!(topic = &*self.topic, "a join callback panicked");
-        env.metrics.joins_crashed.inc();
+        tracing::error!(topic = &*self.seat.topic, "a join callback panicked");
+        env.metrics().joins_crashed.inc();
         self.refuse(Reason::JoinCrashed.payload(), env);
     }
 
     fn refuse_unavailable(&mut self, env: &mut Env) {
-        env.metrics.joins_unavailable.inc();
+        env.metrics().joins_unavailable.inc();
         self.refuse(Reason::Unavailable.payload(), env);
     }
 
@@ -304,7 +306,7 @@ impl Slot {
                     self.reply_as(&Ref::Null, &reference, &unmatched, env);
                 }
                 Queued::Leave { reference } => {
-                    self.reply_as(&self.join_ref, &reference, &Reply::ok(Payload::empty()), env);
+                    self.reply_as(self.seat.join_ref(), &reference, &Reply::ok(Payload::empty()), env);
                 }
                 Queued::Call(..) | Queued::Out(_) | Queued::Stop => {}
             }
@@ -315,21 +317,28 @@ impl Slot {
 
     fn answer_join(&mut self, reply: &Reply, env: &Env) {
         let Some(join) = self.join.take() else { return };
-        self.reply_as(&self.join_ref, &join.reference, reply, env);
+        self.reply_as(self.seat.join_ref(), &join.reference, reply, env);
         if let Some(old) = join.replaces {
-            self.announce_end(&old, "phx_close", &Payload::empty(), env);
+            self.announce_end(old.join_ref(), "phx_close", &Payload::empty(), env);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::client::Client;
     use super::*;
+
+    /// The two words in front of what an `Arc` holds.
+    const COUNTS: usize = 16;
 
     #[test]
     fn an_idle_channel_stays_small() {
-        // The allocator rounds up: one byte more costs 64, for each channel of each connection.
-        assert!(size_of::<Slot>() <= 256, "a slot has {} bytes", size_of::<Slot>());
-        assert!(size_of::<Context>() <= 160, "a context has {} bytes", size_of::<Context>());
+        // Sizes of the allocator: one byte more costs 16 to 32, for each channel of each connection.
+        assert!(size_of::<Slot>() <= 128, "a slot has {} bytes", size_of::<Slot>());
+        assert!(size_of::<Context>() <= 80, "a context has {} bytes", size_of::<Context>());
+        assert!(COUNTS + size_of::<Seat>() <= 64, "a seat has {} bytes", size_of::<Seat>());
+        // One for each connection.
+        assert!(COUNTS + size_of::<Client>() <= 112, "a client has {} bytes", size_of::<Client>());
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn subscribing(cx: &Context, recover: Option<Recover>) -> Subscribing
     if !waits && recover.is_none() {
         return Box::pin(async move { Ok((interest.await?, None)) });
     }
-    let (client, topic) = (Arc::clone(&cx.client), Arc::clone(&cx.topic));
+    let (client, topic) = (Arc::clone(&cx.client), Arc::clone(&cx.seat.topic));
     Box::pin(async move {
         let interest = interest.await?;
         let start = match &recover {
@@ -40,7 +40,7 @@ pub(super) fn subscribing(cx: &Context, recover: Option<Recover>) -> Subscribing
 /// are lost.
 pub(super) fn subscriber(cx: &Context, join: Option<&PendingJoin>, recovers: bool) -> Subscriber {
     let (encoding, outbox) = (cx.client.encoding(), Arc::clone(cx.client.outbox()));
-    let watch = || Watch { client: Arc::clone(&cx.client), key: cx.key };
+    let watch = || Watch { client: Arc::clone(&cx.client), key: cx.seat.key };
     let delivery = match join {
         Some(join) if !join.intercept.is_empty() => {
             let events = Arc::clone(&join.intercept);

@@ -54,20 +54,18 @@ impl Connection {
         let tasks = crate::lifecycle::Tasks::new();
         let metrics = crate::presence::Metrics::register(&registry).unwrap();
         let presence = Presence::memory(&pubsub, &crate::config::Presence::default(), metrics, &tasks);
-        let (endpoint, assigns) = (Endpoint::new(pubsub, presence), Assigns::default());
-        let client = Client::new(None, assigns, Vsn::V2, Transport::WebSocket, endpoint, Arc::clone(&outbox), None);
         let metrics = Arc::new(ChannelMetrics::register(&registry).unwrap());
+        let (endpoint, assigns) = (Endpoint::new(pubsub, presence, metrics), Assigns::default());
+        let client = Client::new(None, assigns, Vsn::V2, Transport::WebSocket, endpoint, Arc::clone(&outbox), None);
         let client = Arc::new(client);
-        let channels = Channels::new(Arc::clone(&client), metrics, 100, Duration::from_secs(5));
+        let channels = Channels::new(Arc::clone(&client), 100, Duration::from_secs(5));
         let publications = Deferring::default();
         let made = publications.clone();
         let router = Router::new().channel("t", move || made.clone()).unwrap();
         let mut connection = Self { channels, client, outbox, publications };
         connection.channels.join(JoinRequest {
-            key: ChannelKey(0),
+            seat: Seat::new(ChannelKey(0), "t", Ref::from("1"), &Ref::from("1")),
             route: Arc::clone(router.find("t").unwrap()),
-            topic: "t".into(),
-            join_ref: Ref::from("1"),
             reference: Ref::from("1"),
             params: Payload::empty(),
             replaces: None,
@@ -210,10 +208,8 @@ async fn who_joins_again_faster_than_its_old_channels_end_is_not_read() {
     for number in 1..=200 {
         assert!(!connection.channels.is_congested(), "after {number} joins");
         connection.channels.join(JoinRequest {
-            key: ChannelKey(number),
+            seat: Seat::new(ChannelKey(number), "endless", Ref::Null, &Ref::Null),
             route: Arc::clone(router.find("endless").unwrap()),
-            topic: "endless".into(),
-            join_ref: Ref::Null,
             reference: Ref::Null,
             params: Payload::empty(),
             replaces: None,

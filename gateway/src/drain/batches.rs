@@ -1,4 +1,4 @@
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::schedule::batch_size;
 use crate::config;
 use crate::lifecycle::Tasks;
-use crate::socket::{CloseReason, Entry, Registry};
+use crate::socket::{CloseReason, Entry, Registry, WeakEntry};
 
 /// Closes all connections with 1012, in batches, and waits for them, until `cut` at most. Whether all ended in time.
 ///
@@ -37,7 +37,7 @@ pub(super) async fn close_all(
     drained
 }
 
-async fn in_batches(mut sockets: Vec<Weak<Entry>>, batch: usize, interval: Duration) {
+async fn in_batches(mut sockets: Vec<WeakEntry>, batch: usize, interval: Duration) {
     loop {
         // Who has left by itself leaves no gap.
         for _ in 0..batch {
@@ -51,7 +51,7 @@ async fn in_batches(mut sockets: Vec<Weak<Entry>>, batch: usize, interval: Durat
     }
 }
 
-fn last_alive(sockets: &mut Vec<Weak<Entry>>) -> Option<Arc<Entry>> {
+fn last_alive(sockets: &mut Vec<WeakEntry>) -> Option<Entry> {
     std::iter::from_fn(|| sockets.pop()).find_map(|socket| socket.upgrade())
 }
 

@@ -1,9 +1,9 @@
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::metrics::FleetMetrics;
 use crate::clock::Clock;
-use crate::socket::{Bucket, CloseReason, Entry, Rate, Registry};
+use crate::socket::{Bucket, CloseReason, Rate, Registry, WeakEntry};
 
 /// Sends connections away, slowly.
 pub(super) struct Shedder {
@@ -16,7 +16,7 @@ pub(super) struct Shedder {
     /// Younger ones stay: nobody is sent round and round.
     youngest: Duration,
     /// Those to send away until the next look, the next one last.
-    chosen: Vec<Weak<Entry>>,
+    chosen: Vec<WeakEntry>,
 }
 
 impl Shedder {
@@ -45,8 +45,9 @@ impl Shedder {
         if most == 0 {
             return;
         }
-        let old = |entry: &Weak<Entry>| {
-            let entry = entry.upgrade().filter(|entry| entry.age() >= self.youngest)?;
+        let now_ms = self.clock.now_ms();
+        let old = |entry: &WeakEntry| {
+            let entry = entry.upgrade().filter(|entry| entry.age(now_ms) >= self.youngest)?;
             Some(entry.last_seen_ms())
         };
         let entries = self.registry.entries().into_iter();

@@ -10,7 +10,7 @@ use super::mount::Mount;
 use super::registry::Registry;
 use super::session::{Effect, Flood, Session};
 use super::supabase::{self, SYSTEM, TooManyMessages};
-use crate::channel::{ChannelMetrics, Channels, Client, Endpoint, Info};
+use crate::channel::{Channels, Client, Endpoint, Info};
 use crate::clock::{Clock, unix_seconds};
 use crate::outbox::{Budget, Outbox, Packet};
 use crate::wire::{Dialect, Name, Opcode, Outgoing, Payload, Reason, Ref};
@@ -23,7 +23,6 @@ pub(crate) struct Services {
     pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Clock,
     pub(crate) socket_metrics: Arc<SocketMetrics>,
-    pub(crate) channel_metrics: Arc<ChannelMetrics>,
     pub(crate) outbox_bytes: usize,
     pub(crate) limits: SocketLimits,
 }
@@ -41,15 +40,14 @@ impl Services {
 pub(crate) struct Driver {
     session: Session,
     channels: Channels,
-    client: Arc<Client>,
     mount: Arc<Mount>,
 }
 
 impl Driver {
-    pub(crate) fn new(client: Arc<Client>, mount: Arc<Mount>, metrics: Arc<ChannelMetrics>) -> Self {
+    pub(crate) fn new(client: Arc<Client>, mount: Arc<Mount>) -> Self {
         let session = Session::new(mount.max_channels).overlooking_join_refs(mount.dialect == Dialect::Supabase);
-        let channels = Channels::new(Arc::clone(&client), metrics, mount.max_channels, mount.callback_grace);
-        Self { session, channels, client, mount }
+        let channels = Channels::new(client, mount.max_channels, mount.callback_grace);
+        Self { session, channels, mount }
     }
 
     /// Takes a frame of the client.
@@ -57,7 +55,7 @@ impl Driver {
     /// # Errors
     /// When it is no message, or one too many by far: the connection cannot go on.
     pub(crate) fn on_frame(&mut self, opcode: Opcode, frame: &Bytes, services: &Services) -> Result<(), CloseReason> {
-        let message = match self.client.encoding().decode(opcode, frame) {
+        let message = match self.client().encoding().decode(opcode, frame) {
             Ok(message) => message,
             Err(error) => {
                 tracing::debug!(%error, "malformed message");
@@ -87,6 +85,11 @@ impl Driver {
         Ok(())
     }
 
+    /// The client at the other end.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        self.channels.client()
+    }
+
     /// The largest frame that the client may send, in bytes.
     pub(crate) fn max_frame_size(&self) -> usize {
         self.mount.max_frame_size
@@ -108,7 +111,7 @@ impl Driver {
             self.session.on_events(events, self.mount.router(), &mut effects);
             self.perform(effects);
         }
-        if self.client.expiry().is_near() {
+        if self.client().life().is_near() {
             self.channels.warn_of_expiry(unix_seconds());
         }
     }
@@ -116,7 +119,7 @@ impl Driver {
     /// Sends a message of the application's own to the channel of a topic, if that is joined.
     pub(crate) fn inform(&self, topic: &str, message: Info) {
         if let Some(key) = self.session.channel(topic) {
-            self.client.inform(key, message);
+            self.client().inform(key, message);
         }
     }
 
@@ -196,9 +199,9 @@ impl Driver {
     }
 
     fn send(&self, message: Outgoing<'_>) {
-        match Packet::encode(self.client.encoding(), message) {
+        match Packet::encode(self.client().encoding(), message) {
             // A full outbox closes the connection by itself.
-            Ok(packet) => drop(self.client.outbox().push(packet)),
+            Ok(packet) => drop(self.client().outbox().push(packet)),
             Err(error) => tracing::debug!(%error, "an answer could not be encoded"),
         }
     }

@@ -32,6 +32,6 @@ pub(crate) use driver::{Driver, Services};
 pub(crate) use limits::SocketLimits;
 pub(crate) use metrics::{ConnectResult, SocketMetrics};
 pub(crate) use refusals::report_refusals;
-pub(crate) use registry::{Entry, Registration, Registry};
+pub(crate) use registry::{Entry, Registration, Registry, WeakEntry};
 pub(crate) use supabase::{SYSTEM, TooManyMessages};
 pub(crate) use sweep::sweep;

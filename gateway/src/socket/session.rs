@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::limits::{SocketLimits, Usage, Verdict};
-use crate::channel::{ChannelKey, Event, JoinRequest, Route, Router};
+use crate::channel::{ChannelKey, Event, JoinRequest, Route, Router, Seat};
 use crate::wire::{MAX_NAME, Message, Name, Payload, Reason, Ref};
 
 /// How many messages may wait while a join callback runs before the client is not read any more.
@@ -32,9 +32,7 @@ pub(super) enum Effect {
 const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
 struct Joined {
-    key: ChannelKey,
-    topic: Arc<str>,
-    join_ref: Ref,
+    seat: Arc<Seat>,
     leaving: bool,
 }
 
@@ -42,15 +40,22 @@ struct Joined {
 pub(super) struct Session {
     channels: Vec<Joined>,
     next_key: u32,
-    max_channels: usize,
+    max_channels: u32,
     /// Whether messages of an earlier join count, too, as clients of Supabase's dialect expect.
     overlooks_join_refs: bool,
     /// The join whose callback runs; the other messages of the socket wait for it (protocol 3.1).
     joining: Option<ChannelKey>,
-    waiting: VecDeque<Message>,
-    waiting_bytes: usize,
+    /// Most of the time there are none, which takes one word.
+    waiting: Option<Box<Waiting>>,
     /// Nothing until the first message, and nothing without limits.
     usage: Option<Box<Usage>>,
+}
+
+/// Messages that wait for a join; never none.
+#[derive(Default)]
+struct Waiting {
+    messages: VecDeque<Message>,
+    bytes: usize,
 }
 
 /// The client sends so much that the connection ends.
@@ -62,11 +67,10 @@ impl Session {
         Self {
             channels: Vec::new(),
             next_key: 0,
-            max_channels,
+            max_channels: u32::try_from(max_channels).unwrap_or(u32::MAX),
             overlooks_join_refs: false,
             joining: None,
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
+            waiting: None,
             usage: None,
         }
     }
@@ -91,11 +95,11 @@ impl Session {
     ) -> Result<Option<Message>, Flood> {
         let is_join = &*message.event == "phx_join";
         let is_exempt = is_heartbeat(&message) || &*message.event == "phx_leave";
-        let usage = self.usage.get_or_insert_default();
+        let (max_channels, usage) = (self.max_channels as usize, self.usage.get_or_insert_default());
         let verdict = if is_exempt {
-            usage.exempt(limits, self.max_channels, now_ms)
+            usage.exempt(limits, max_channels, now_ms)
         } else if is_join {
-            usage.join(limits, self.max_channels, now_ms)
+            usage.join(limits, max_channels, now_ms)
         } else {
             usage.message(limits, now_ms)
         };
@@ -121,8 +125,9 @@ impl Session {
             let Message { reference, topic, .. } = message;
             effects.push(Effect::Reply { join_ref: Ref::Null, reference, topic, error: None });
         } else if self.joining.is_some() {
-            self.waiting_bytes += message.payload.bytes().len();
-            self.waiting.push_back(message);
+            let waiting = self.waiting.get_or_insert_default();
+            waiting.bytes += message.payload.bytes().len();
+            waiting.messages.push_back(message);
         } else {
             self.handle(message, router, effects);
         }
@@ -142,12 +147,11 @@ impl Session {
                 self.joining = None;
             }
             if matches!(event, Event::Ended(_)) {
-                self.channels.retain(|channel| channel.key != key);
+                self.channels.retain(|channel| channel.seat.key != key);
             }
         }
         while self.joining.is_none() {
-            let Some(message) = self.waiting.pop_front() else { break };
-            self.waiting_bytes -= message.payload.bytes().len();
+            let Some(message) = self.next_waiting() else { break };
             self.handle(message, router, effects);
         }
     }
@@ -159,23 +163,33 @@ impl Session {
 
     /// The connection is gone: what still waits is never handled. A join among it would outlive its connection.
     pub(super) fn close(&mut self) {
-        self.waiting.clear();
-        self.waiting_bytes = 0;
+        self.waiting = None;
     }
 
     /// The channel that has joined a topic.
     pub(super) fn channel(&self, topic: &str) -> Option<ChannelKey> {
-        self.channels.iter().find(|channel| &*channel.topic == topic).map(|channel| channel.key)
+        self.channels.iter().find(|channel| &*channel.seat.topic == topic).map(|channel| channel.seat.key)
     }
 
     /// The topics that are joined, or being joined.
     pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
-        self.channels.iter().map(|channel| &*channel.topic)
+        self.channels.iter().map(|channel| &*channel.seat.topic)
     }
 
     /// Whether so much waits that the client should not be read.
     pub(super) fn is_congested(&self) -> bool {
-        self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES
+        let is_much = |waiting: &Waiting| waiting.messages.len() >= MAX_WAITING || waiting.bytes >= MAX_WAITING_BYTES;
+        self.waiting.as_deref().is_some_and(is_much)
+    }
+
+    fn next_waiting(&mut self) -> Option<Message> {
+        let waiting = self.waiting.as_mut()?;
+        let message = waiting.messages.pop_front()?;
+        waiting.bytes -= message.payload.bytes().len();
+        if waiting.messages.is_empty() {
+            self.waiting = None;
+        }
+        Some(message)
     }
 
     fn handle(&mut self, message: Message, router: &Router, effects: &mut Vec<Effect>) {
@@ -185,7 +199,7 @@ impl Session {
         let Name::Text(topic) = &message.topic else {
             return effects.push(unmatched(message));
         };
-        let current = self.channels.iter().position(|channel| *channel.topic == **topic);
+        let current = self.channels.iter().position(|channel| *channel.seat.topic == **topic);
         match &*message.event {
             "phx_join" => match router.find(topic) {
                 Some(route) => self.join(message, Arc::clone(route), current, effects),
@@ -208,9 +222,9 @@ impl Session {
         let replaced = current.map(|index| self.channels.swap_remove(index));
         let Message { join_ref, reference, topic, payload: params, .. } = message;
         if let Some(old) = &replaced {
-            effects.push(Effect::Replace(old.key));
+            effects.push(Effect::Replace(old.seat.key));
         }
-        if self.channels.len() >= self.max_channels {
+        if self.channels.len() >= self.max_channels as usize {
             let reason = Reason::TooManyChannels;
             return effects.push(Effect::RefuseJoin { join_ref, reference, topic, reason });
         }
@@ -224,9 +238,10 @@ impl Session {
             // Most sockets join one topic: room for four would cost every connection.
             self.channels.reserve_exact(1);
         }
-        self.channels.push(Joined { key, topic: Arc::clone(&topic), join_ref: join_ref.clone(), leaving: false });
-        let replaces = replaced.map(|old| old.join_ref);
-        effects.push(Effect::Join(JoinRequest { key, route, topic, join_ref, reference, params, replaces }));
+        let seat = Seat::new(key, topic, join_ref, &reference);
+        self.channels.push(Joined { seat: Arc::clone(&seat), leaving: false });
+        let replaces = replaced.map(|old| old.seat);
+        effects.push(Effect::Join(JoinRequest { seat, route, reference, params, replaces }));
     }
 
     fn leave(&mut self, message: Message, current: Option<usize>, effects: &mut Vec<Effect>) {
@@ -237,7 +252,7 @@ impl Session {
         // Another join reference: the client raced its own rejoin (row 120).
         if channel.is_current(&join_ref) && !channel.leaving {
             channel.leaving = true;
-            effects.push(Effect::Leave { key: channel.key, reference });
+            effects.push(Effect::Leave { key: channel.seat.key, reference });
         }
     }
 
@@ -247,14 +262,14 @@ impl Session {
         let counts = self.overlooks_join_refs || channel.is_current(&message.join_ref);
         if counts && !channel.leaving {
             let Message { event, payload, reference, .. } = message;
-            effects.push(Effect::Message { key: channel.key, event, payload, reference });
+            effects.push(Effect::Message { key: channel.seat.key, event, payload, reference });
         }
     }
 }
 
 impl Joined {
     fn is_current(&self, join_ref: &Ref) -> bool {
-        join_ref.is_null() || *join_ref == self.join_ref
+        join_ref.is_null() || join_ref == self.seat.join_ref()
     }
 }
 

@@ -30,7 +30,7 @@ fn close_idle(registry: &Registry, now_ms: u64) {
 
 /// By the clock on the wall, as tokens are: a connection ends within a second after its token.
 fn close_expired(registry: &Registry, now: u64) {
-    registry.for_each(|entry| match entry.client().expiry().due(now) {
+    registry.for_each(|entry| match entry.client().life().due(now) {
         Due::Nothing => {}
         // Its task tells the client.
         Due::Warning => entry.client().outbox().wake(),
@@ -43,8 +43,8 @@ fn shed(registry: &Registry, mut excess: usize) {
     if excess == 0 {
         return;
     }
-    let mut fullest: Vec<(usize, Arc<Entry>)> = Vec::new();
-    registry.for_each(|entry| fullest.push((entry.client().outbox().queued_bytes(), Arc::clone(entry))));
+    let mut fullest: Vec<(usize, Entry)> = Vec::new();
+    registry.for_each(|entry| fullest.push((entry.client().outbox().queued_bytes(), entry.clone())));
     fullest.sort_unstable_by_key(|&(bytes, _)| std::cmp::Reverse(bytes));
     for (bytes, entry) in fullest {
         if excess == 0 || bytes == 0 {

@@ -35,10 +35,10 @@ impl ChannelTest {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn new(mount: Mount) -> Self {
-        let (tasks, metrics) = (Tasks::new(), prometheus::Registry::new());
+        let (tasks, metrics, clock) = (Tasks::new(), prometheus::Registry::new(), Clock::start());
         let known_once = "each name is registered once, in a registry of our own";
         let socket_metrics = SocketMetrics::register(&metrics).expect(known_once);
-        let registry = Arc::new(Registry::new(socket_metrics.connections.clone()));
+        let registry = Arc::new(Registry::new(socket_metrics.connections.clone(), clock));
         let orders = Arc::clone(&registry);
         let handler: ControlHandler = Arc::new(move |control, age| match control {
             Control::Disconnect { socket_id } => orders.close_id(&socket_id, age, CloseReason::Disconnected),
@@ -48,13 +48,13 @@ impl ChannelTest {
         let pubsub = PubSub::memory(NodeId::random(), handler, pubsub_metrics, policy);
         let presence_metrics = presence::Metrics::register(&metrics).expect(known_once);
         let presence = Presence::memory(&pubsub, &config::Presence::default(), presence_metrics, &tasks);
+        let channel_metrics = Arc::new(ChannelMetrics::register(&metrics).expect(known_once));
         let services = Services {
-            endpoint: Endpoint::new(pubsub, presence.clone()),
+            endpoint: Endpoint::new(pubsub, presence.clone(), channel_metrics),
             registry,
             budget: Budget::new(usize::MAX),
-            clock: Clock::start(),
+            clock,
             socket_metrics: Arc::new(socket_metrics),
-            channel_metrics: Arc::new(ChannelMetrics::register(&metrics).expect(known_once)),
             outbox_bytes: usize::MAX / 4,
             limits: SocketLimits::default(),
         };
@@ -106,9 +106,8 @@ impl ChannelTest {
         let client = Client::new(id, assigns, Vsn::V2, Transport::WebSocket, endpoint, outbox, expires_at);
         let client = Arc::new(client);
         let entry = Entry::new(Arc::clone(&client), self.mount.idle_timeout, self.services.clock.now_ms());
-        let registration = self.services.registry.register(Arc::new(entry));
-        let driver =
-            Driver::new(Arc::clone(&client), Arc::clone(&self.mount), Arc::clone(&self.services.channel_metrics));
+        let registration = self.services.registry.register(entry);
+        let driver = Driver::new(Arc::clone(&client), Arc::clone(&self.mount));
         TestSocket::open(client, registration, driver, Arc::clone(&self.services), &self.tasks)
     }
 }

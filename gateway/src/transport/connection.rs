@@ -2,11 +2,11 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -38,23 +38,57 @@ pub(super) struct Connection<S = TcpStream> {
     stream: S,
     decoder: Decoder,
     driver: Driver,
-    client: Arc<Client>,
     registration: Registration,
     writes: WriteQueue,
-    /// Cost of the packets written since the outbox was told.
-    written: usize,
-    /// What was read but cannot be handled yet.
-    unread: Vec<u8>,
+    /// Cost of the packets written since the outbox was told: it holds less than 4 GiB.
+    written: u32,
     /// Whether there may be more to read.
     readable: bool,
-    /// What the client's close frame said.
-    client_close: Option<Box<CloseFrame>>,
+    /// Of most connections nothing most of the time, which takes one word.
+    held: Option<Box<Held>>,
     services: Arc<Services>,
     /// Counted among the connections of its client until this is dropped.
     _permit: Option<Arc<Permit>>,
 }
 
-impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
+/// A connection that runs. Not an `async fn`: that would hold the connection twice, as its argument and as what it works
+/// on, and the room for its end beside it.
+#[expect(clippy::large_enum_variant, reason = "nearly all are open")]
+pub(super) enum Running<S> {
+    Open(Connection<S>),
+    Ending(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Ended,
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Future for Running<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match &mut *self {
+                Self::Open(connection) => {
+                    let reason = ready!(connection.poll(cx));
+                    if let Self::Open(connection) = std::mem::replace(&mut *self, Self::Ended) {
+                        self.set(Self::Ending(Box::pin(Box::new(connection).end(reason))));
+                    }
+                }
+                Self::Ending(end) => return end.as_mut().poll(cx),
+                Self::Ended => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+/// What the connection has to keep for a while.
+#[derive(Default)]
+struct Held {
+    /// What was read but cannot be handled yet.
+    unread: Vec<u8>,
+    /// What the client's close frame said.
+    client_close: Option<CloseFrame>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
     /// `read` is what came behind the handshake.
     pub(super) fn new(
         stream: S,
@@ -65,36 +99,39 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         services: Arc<Services>,
         permit: Option<Arc<Permit>>,
     ) -> Self {
-        let driver = Driver::new(Arc::clone(&client), mount, Arc::clone(&services.channel_metrics));
         let writes = WriteQueue::new(client.outbox().largest_charge());
         let decoder = match client.encoding().compression {
             Compression::None => Decoder::new(),
             Compression::Deflate | Compression::DeflateSmall => Decoder::inflating(),
         };
+        let driver = Driver::new(client, mount);
+        let held = (!read.is_empty()).then(|| Box::new(Held { unread: read.to_vec(), client_close: None }));
         Self {
             stream,
             decoder,
             driver,
-            client,
             registration,
             writes,
             written: 0,
-            unread: read.to_vec(),
             readable: true,
-            client_close: None,
+            held,
             services,
             _permit: permit,
         }
     }
 
     /// Runs the connection until it has ended and its channels are gone.
-    pub(super) async fn run(mut self) {
-        let reason = poll_fn(|cx| self.poll(cx)).await;
+    pub(super) fn run(self) -> Running<S> {
+        Running::Open(self)
+    }
+
+    /// What is left to do for a connection that ends.
+    async fn end(mut self: Box<Self>, reason: CloseReason) {
         tracing::debug!(reason = %reason, "the connection ends");
         self.services.socket_metrics.disconnect(reason);
         if reason.lets_finish() && self.driver.owes_answers() {
-            // Boxed, as the end below. What comes too late is what the client would not have waited for.
-            let _late = Box::pin(timeout(LAST_ANSWERS, poll_fn(|cx| self.poll_answers(cx)))).await;
+            // What comes too late is what the client would not have waited for.
+            let _late = timeout(LAST_ANSWERS, poll_fn(|cx| self.poll_answers(cx))).await;
         }
         self.driver.say_goodbye(reason);
         self.driver.close();
@@ -103,9 +140,10 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         } else if let Ok(taken) = self.take() {
             self.writes.extend(taken.packets);
         }
-        let Self { stream, writes, driver, client_close, registration, client, .. } = self;
-        // Boxed, so that the task of an open connection does not carry the room for its end.
-        Box::pin(closing::close(stream, writes, driver, client_close.as_deref(), reason)).await;
+        let Self { stream, writes, driver, held, registration, .. } = *self;
+        let client = Arc::clone(driver.client());
+        let client_close = held.and_then(|held| held.client_close);
+        closing::close(stream, writes, driver, client_close.as_ref(), reason).await;
         client.close();
         drop(registration);
     }
@@ -138,7 +176,8 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         if self.read()? {
             return Ok(true);
         }
-        let parked = self.client.outbox().park(cx, std::mem::take(&mut self.written));
+        let written = self.written();
+        let parked = self.driver.client().outbox().park(cx, written);
         parked.map(|parked| !parked).map_err(|Overflowed| CloseReason::SlowConsumer)
     }
 
@@ -157,7 +196,8 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
             if !self.driver.owes_answers() {
                 return Poll::Ready(());
             }
-            match self.client.outbox().park(cx, std::mem::take(&mut self.written)) {
+            let written = self.written();
+            match self.driver.client().outbox().park(cx, written) {
                 Ok(true) => return Poll::Pending,
                 Ok(false) => {}
                 Err(Overflowed) => return Poll::Ready(()),
@@ -167,8 +207,13 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         Poll::Pending
     }
 
+    fn written(&mut self) -> usize {
+        std::mem::take(&mut self.written) as usize
+    }
+
     fn take(&mut self) -> Result<Taken, Overflowed> {
-        let taken = self.client.outbox().take(std::mem::take(&mut self.written))?;
+        let written = self.written();
+        let taken = self.driver.client().outbox().take(written)?;
         if self.decoder.inflates() {
             self.services.socket_metrics.compressed(taken.packets.iter().filter_map(Packet::compression));
         }
@@ -181,7 +226,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
             return Ok(());
         }
         let written = self.writes.poll_write(&mut self.stream, cx).map_err(|_| CloseReason::ClientGone)?;
-        self.written += written.cost;
+        self.written += u32::try_from(written.cost).unwrap_or(u32::MAX);
         self.services.socket_metrics.bytes_sent.inc_by(written.bytes as u64);
         Ok(())
     }
@@ -192,15 +237,15 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
         if self.driver.is_congested() {
             return Ok(false);
         }
-        if !self.unread.is_empty() {
-            let mut unread = std::mem::take(&mut self.unread);
+        if let Some(held) = self.held.take() {
+            let mut unread = held.unread;
             self.decode(&mut unread)?;
             return Ok(true);
         }
         if !self.readable {
             return Ok(false);
         }
-        let waker = Waker::from(Arc::clone(self.client.outbox()));
+        let waker = Waker::from(Arc::clone(self.driver.client().outbox()));
         let cx = &mut Context::from_waker(&waker);
         READ_BUFFER.with_borrow_mut(|buffer| {
             let mut read = ReadBuf::new(buffer);
@@ -230,7 +275,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
             let Some(event) = event else { return Ok(()) };
             self.on_event(event)?;
             if self.driver.is_congested() {
-                self.unread = input.to_vec();
+                self.held = Some(Box::new(Held { unread: input.to_vec(), client_close: None }));
                 return Ok(());
             }
         }
@@ -245,7 +290,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
             }
             Event::Pong(_) => Ok(()),
             Event::Close(frame) => {
-                self.client_close = frame.map(Box::new);
+                self.held = Some(Box::new(Held { unread: Vec::new(), client_close: frame }));
                 Err(CloseReason::ClientClosed)
             }
         }
@@ -258,5 +303,20 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Connection<S> {
             MessageKind::Binary => Opcode::Binary,
         };
         self.driver.on_frame(opcode, data, &self.services)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What tokio puts around the future of a task, and the set of tasks around that.
+    const TASK: usize = 112;
+
+    #[test]
+    fn an_idle_connection_stays_small() {
+        // tokio rounds a task up to a multiple of 128: one byte more costs each connection 128.
+        let future = size_of::<Running<TcpStream>>();
+        assert!(TASK + future <= 384, "the future of a connection has {future} bytes");
     }
 }

@@ -142,7 +142,7 @@ fn register(agreed: Agreed, mount: &Mount, services: &Services) -> (Arc<Client>,
     let client = Client::new(id, assigns, encoding, Transport::WebSocket, endpoint, outbox, expires_at);
     let client = Arc::new(client);
     let entry = Entry::new(Arc::clone(&client), mount.idle_timeout, services.clock.now_ms());
-    (client, services.registry.register(Arc::new(entry)))
+    (client, services.registry.register(entry))
 }
 
 /// Takes the connection out of hyper: what it read beyond the handshake is kept, its buffers are not. It runs in a task of

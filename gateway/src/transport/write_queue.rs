@@ -15,7 +15,7 @@ const MAX_SLICES: usize = 64;
 pub(super) struct WriteQueue {
     packets: VecDeque<Packet>,
     /// See [`crate::outbox::Outbox::largest_charge`].
-    largest_charge: usize,
+    largest_charge: u32,
     /// Bytes of the first packet that are out already.
     begun: usize,
     /// Whether the stream itself may hold some of what it took, as TLS does.
@@ -32,6 +32,7 @@ pub(super) struct Written {
 
 impl WriteQueue {
     pub(super) fn new(largest_charge: usize) -> Self {
+        let largest_charge = u32::try_from(largest_charge).unwrap_or(u32::MAX);
         Self { packets: VecDeque::new(), largest_charge, begun: 0, unflushed: false }
     }
 
@@ -112,7 +113,7 @@ impl WriteQueue {
         self.begun += count;
         while let Some(first) = self.packets.front().filter(|first| first.frame().len() <= self.begun) {
             self.begun -= first.frame().len();
-            cost += first.cost().min(self.largest_charge);
+            cost += first.cost().min(self.largest_charge as usize);
             self.packets.pop_front();
         }
         cost

@@ -110,12 +110,8 @@ mod tests {
     use super::super::reference::Ref;
     use super::*;
 
-    const PHOENIX: [Encoding; 4] = [
-        phoenix(Vsn::V1, false),
-        phoenix(Vsn::V1, true),
-        phoenix(Vsn::V2, false),
-        phoenix(Vsn::V2, true),
-    ];
+    const PHOENIX: [Encoding; 4] =
+        [phoenix(Vsn::V1, false), phoenix(Vsn::V1, true), phoenix(Vsn::V2, false), phoenix(Vsn::V2, true)];
 
     const fn phoenix(vsn: Vsn, offsets: bool) -> Encoding {
         Encoding { vsn, offsets, dialect: Dialect::Phoenix, compression: Compression::None }
@@ -136,7 +132,9 @@ mod tests {
         let supabase = |vsn| Encoding { dialect: Dialect::Supabase, ..phoenix(vsn, false) };
         let plain: Vec<Encoding> = PHOENIX.into_iter().chain([Vsn::V1, Vsn::V2].map(supabase)).collect();
         let compressions = [Compression::None, Compression::Deflate, Compression::DeflateSmall];
-        let all = compressions.into_iter().flat_map(|compression| plain.iter().map(move |&plain| Encoding { compression, ..plain }));
+        let all = compressions
+            .into_iter()
+            .flat_map(|compression| plain.iter().map(move |&plain| Encoding { compression, ..plain }));
         assert!(all.clone().map(Encoding::index).eq(0..Encoding::COUNT));
         assert!(all.map(Encoding::uncompressed).eq(plain.iter().copied().cycle().take(Encoding::COUNT)));
     }

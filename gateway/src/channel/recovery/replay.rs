@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::super::client::Client;
+use super::super::env::Env;
 use super::cursor::{Broken, Cursor};
 use super::pages::{Pages, Reading, Shared};
 use crate::history::Position;
@@ -60,15 +60,10 @@ impl Replay {
         Self { topic, intercept, pages, cursor, waiting, page: None, reading, empty: 0, stalled: None }
     }
 
-    /// Hands out messages as the client has room for them. `roomy`: when its connection had that last, for any topic.
-    pub(in super::super) fn poll_next(
-        &mut self,
-        task: &mut Context<'_>,
-        client: &Client,
-        roomy: &mut Instant,
-    ) -> Poll<Next> {
+    /// Hands out messages as the client has room for them.
+    pub(in super::super) fn poll_next(&mut self, task: &mut Context<'_>, env: &mut Env) -> Poll<Next> {
         loop {
-            if let Some(received) = ready!(self.poll_page(task, client, roomy)) {
+            if let Some(received) = ready!(self.poll_page(task, env)) {
                 return Poll::Ready(Next::Intercepted(received));
             }
             let Some(reading) = &mut self.reading else { return Poll::Ready(Next::Level) };
@@ -82,22 +77,19 @@ impl Replay {
     }
 
     /// Waits until the client has room for more. The connection of one that takes nothing for too long is closed.
-    pub(in super::super) fn poll_room(
-        &mut self,
-        task: &mut Context<'_>,
-        client: &Client,
-        roomy: &mut Instant,
-    ) -> Poll<()> {
-        if client.outbox().poll_room(task).is_ready() {
-            (*roomy, self.stalled) = (Instant::now(), None);
+    pub(in super::super) fn poll_room(&mut self, task: &mut Context<'_>, env: &mut Env) -> Poll<()> {
+        if env.client.outbox().poll_room(task).is_ready() {
+            env.has_room();
+            self.stalled = None;
             return Poll::Ready(());
         }
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL)));
         while stalled.as_mut().poll(task).is_ready() {
             // Its other topics may have used the room that there was.
-            let due = *roomy + STALL;
-            if due <= Instant::now() {
-                client.outbox().shed();
+            let now = Instant::now();
+            let due = env.roomy().map_or(now, |roomy| roomy + STALL);
+            if due <= now {
+                env.client.outbox().shed();
                 break;
             }
             stalled.as_mut().reset(due);
@@ -128,14 +120,9 @@ impl Replay {
     }
 
     /// Hands out what was read; ready when nothing is left, or with what the channel has to handle.
-    fn poll_page(
-        &mut self,
-        task: &mut Context<'_>,
-        client: &Client,
-        roomy: &mut Instant,
-    ) -> Poll<Option<Arc<Received>>> {
+    fn poll_page(&mut self, task: &mut Context<'_>, env: &mut Env) -> Poll<Option<Arc<Received>>> {
         while self.page.as_ref().is_some_and(|(_, rest)| !rest.is_empty()) {
-            ready!(self.poll_room(task, client, roomy));
+            ready!(self.poll_room(task, env));
             let Some((shared, rest)) = &mut self.page else { break };
             let Some(index) = rest.next() else { break };
             let Some(message) = shared.message(index) else { break };
@@ -144,9 +131,9 @@ impl Replay {
                 let (payload, offset) = (message.payload.clone(), Some(message.offset));
                 return Poll::Ready(Some(Arc::new(Received { topic, event, payload, offset })));
             }
-            if let Some(packet) = shared.packet(client.encoding(), index) {
+            if let Some(packet) = shared.packet(env.client.encoding(), index) {
                 // A full outbox closes the connection by itself: its channels learn of it by their end.
-                let _closing = client.outbox().push(packet);
+                let _closing = env.client.outbox().push(packet);
             }
         }
         self.page = None;

@@ -10,41 +10,41 @@ use crate::wire::{Name, Outgoing, Payload, Ref, TOKEN_EXPIRING};
 
 use super::super::client::Mail;
 use super::super::env::Env;
-use super::super::expiry::Renewed;
 use super::super::handle;
+use super::super::life::Renewed;
 use super::super::outcome::{Info, Reply};
 use super::super::passing::Passing;
 
 impl Slot {
     pub(super) fn reply(&mut self, reference: Option<Ref>, waits_for: Option<Publication>, reply: Reply, env: &Env) {
         let Some(reference) = reference else {
-            return tracing::debug!(topic = &*self.topic, ?reply, "there is no message to reply to");
+            return tracing::debug!(topic = &*self.seat.topic, ?reply, "there is no message to reply to");
         };
         if self.replies.is_empty() && waits_for.is_none() {
-            return self.reply_as(&self.push_ref, &reference, &reply, env);
+            return self.reply_as(self.seat.push_ref(), &reference, &reply, env);
         }
         self.replies.push(reference, waits_for, reply);
     }
 
     pub(super) fn poll_replies(&mut self, task: &mut TaskContext<'_>, env: &Env) {
         while let Some((reference, reply)) = self.replies.poll_next(task) {
-            self.reply_as(&self.push_ref, &reference, &reply, env);
+            self.reply_as(self.seat.push_ref(), &reference, &reply, env);
         }
     }
 
     pub(super) fn announce_end(&self, join_ref: &Ref, event: &str, payload: &Payload, env: &Env) {
-        let ended = Outgoing::Ended { join_ref, topic: &self.topic, event, payload };
+        let ended = Outgoing::Ended { join_ref, topic: &self.seat.topic, event, payload };
         if let Err(error) = handle::queue(&env.client, ended) {
-            tracing::debug!(topic = &*self.topic, %error, "the end of a channel could not be told");
+            tracing::debug!(topic = &*self.seat.topic, %error, "the end of a channel could not be told");
         }
     }
 
     pub(super) fn reply_as(&self, join_ref: &Ref, reference: &Ref, reply: &Reply, env: &Env) {
-        let topic = &Name::from(&*self.topic);
+        let topic = &Name::from(&*self.seat.topic);
         let (status, response) = (reply.status(), &reply.response);
         let reply = Outgoing::Reply { join_ref, reference, topic, status, response };
         if let Err(error) = handle::queue(&env.client, reply) {
-            tracing::error!(topic = &*self.topic, %error, "a reply could not be encoded");
+            tracing::error!(topic = &*self.seat.topic, %error, "a reply could not be encoded");
         }
     }
 
@@ -53,7 +53,7 @@ impl Slot {
         let Received { topic, event, payload, offset } = &*passing.received;
         // As on the fastlane: who cannot be sent it is left out.
         if let Err(error) = handle::queue(&env.client, Outgoing::Broadcast { topic, event, payload, offset: *offset }) {
-            tracing::debug!(topic = &*self.topic, %error, "a broadcast could not be encoded");
+            tracing::debug!(topic = &*self.seat.topic, %error, "a broadcast could not be encoded");
         }
         passing.done();
     }
@@ -65,8 +65,8 @@ impl Slot {
         }
         self.warned = true;
         let payload = Payload::from(json!({ "expires_in": seconds }));
-        if let Err(error) = handle::push(&env.client, &self.push_ref, &self.topic, TOKEN_EXPIRING, &payload) {
-            tracing::debug!(topic = &*self.topic, %error, "a warning could not be encoded");
+        if let Err(error) = handle::push(&env.client, &self.seat, TOKEN_EXPIRING, &payload) {
+            tracing::debug!(topic = &*self.seat.topic, %error, "a warning could not be encoded");
         }
     }
 

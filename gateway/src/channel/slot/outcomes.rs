@@ -49,37 +49,37 @@ impl Slot {
 
     /// A message that the client missed could not be handled: it goes on without it.
     fn skipped(&self, error: &ChannelError, env: &Env) {
-        tracing::error!(topic = &*self.topic, %error, "a channel failed on a message that its client missed, and left it out");
-        env.metrics.skipped.inc();
+        tracing::error!(topic = &*self.seat.topic, %error, "a channel failed on a message that its client missed, and left it out");
+        env.metrics().skipped.inc();
     }
 
     /// A callback failed or panicked: only this channel ends, and its client rejoins (row 139).
     pub(super) fn crashed(&mut self, env: &mut Env, error: Option<&ChannelError>) {
-        tracing::error!(topic = &*self.topic, ?error, "a channel crashed");
-        env.metrics.crashes.inc();
+        tracing::error!(topic = &*self.seat.topic, ?error, "a channel crashed");
+        env.metrics().crashes.inc();
         if self.ending.is_none() {
             self.fail(Reason::ChannelCrash, env);
         }
     }
 
     pub(super) fn overflowed(&mut self, env: &mut Env) {
-        tracing::warn!(topic = &*self.topic, "a channel was ended: more came than it handles");
+        tracing::warn!(topic = &*self.seat.topic, "a channel was ended: more came than it handles");
         self.fail(Reason::ChannelCrash, env);
     }
 
     pub(super) fn fail(&mut self, reason: Reason, env: &mut Env) {
-        self.announce_end(&self.join_ref, "phx_error", &reason.payload(), env);
+        self.announce_end(self.seat.join_ref(), "phx_error", &reason.payload(), env);
         self.end(Ended::Crashed, env);
         self.ended(env);
     }
 
     pub(super) fn close(&mut self, env: &mut Env) {
-        self.announce_end(&self.join_ref, "phx_close", &Payload::empty(), env);
+        self.announce_end(self.seat.join_ref(), "phx_close", &Payload::empty(), env);
         self.ended(env);
     }
 
     /// The topic is free for the client again.
     pub(super) fn ended(&self, env: &mut Env) {
-        env.events.push_back(Event::Ended(self.key));
+        env.report(Event::Ended(self.seat.key));
     }
 }

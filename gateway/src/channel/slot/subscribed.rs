@@ -64,7 +64,7 @@ impl Slot {
                 None
             }
         };
-        env.metrics.joins_ok.inc();
+        env.metrics().joins_ok.inc();
         if let Some(subscription) = attached {
             self.attached(subscription, env);
         }
@@ -74,7 +74,7 @@ impl Slot {
     /// The client is a subscriber of its topic.
     fn attached(&mut self, subscription: Subscription, env: &Env) {
         self.subscription = Some(subscription);
-        env.metrics.joined.inc();
+        env.metrics().joined.inc();
         self.inbox.push_first(Queued::Call(Call::AfterJoin, None));
     }
 
@@ -100,7 +100,7 @@ impl Slot {
             match attached {
                 Ok(subscription) => {
                     if matches!(asked, Some(Recover::From(_))) {
-                        env.metrics.not_recovered.inc();
+                        env.metrics().not_recovered.inc();
                     }
                     return Some(subscription);
                 }
@@ -124,7 +124,7 @@ impl Slot {
         let intercept = self.join.as_ref().map(|join| Arc::clone(&join.intercept)).unwrap_or_default();
         let response = with_recovery(response, &position, true).unwrap_or_else(|| response.clone());
         self.answer_join(&Reply::ok(response), env);
-        let (topic, pages) = (Arc::clone(&self.topic), Arc::clone(env.client.endpoint().pages()));
+        let (topic, pages) = (Arc::clone(&self.seat.topic), Arc::clone(env.client.endpoint().pages()));
         let waiting = (interest, subscriber);
         self.replay = Some(Box::new(Replay::new(topic, intercept, pages, position, page, waiting)));
     }
@@ -142,9 +142,9 @@ impl Slot {
             return Poll::Ready(());
         };
         loop {
-            match replay.poll_next(task, &env.client, &mut env.roomy) {
+            match replay.poll_next(task, env) {
                 // What comes with the last step may be large, too.
-                Poll::Ready(Next::Level) if replay.poll_room(task, &env.client, &mut env.roomy).is_pending() => {
+                Poll::Ready(Next::Level) if replay.poll_room(task, env).is_pending() => {
                     (self.replay, self.state) = (Some(replay), State::Idle(instance, cx));
                     return Poll::Pending;
                 }
@@ -165,7 +165,7 @@ impl Slot {
                 Poll::Ready(Next::Level) => {
                     let attached = with_state(&cx, |state| replay.attach(state));
                     if let Some(subscription) = attached {
-                        env.metrics.recovered.inc();
+                        env.metrics().recovered.inc();
                         self.attached(subscription, env);
                         self.state = State::Idle(instance, cx);
                         return Poll::Ready(());
@@ -177,8 +177,8 @@ impl Slot {
 
     /// Messages are missing that cannot be had any more: the client joins again, and learns it.
     pub(super) fn lost(&mut self, env: &mut Env) {
-        env.metrics.lost.inc();
-        tracing::debug!(topic = &*self.topic, "a channel was ended: its client would have missed messages");
+        env.metrics().lost.inc();
+        tracing::debug!(topic = &*self.seat.topic, "a channel was ended: its client would have missed messages");
         self.fail(Reason::Unavailable, env);
     }
 }

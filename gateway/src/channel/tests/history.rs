@@ -81,7 +81,7 @@ impl Pod {
         let (config, metrics) = (crate::config::Presence::default(), presence_metrics(&registry));
         let presence = Presence::memory(&pubsub, &config, metrics, &crate::lifecycle::Tasks::new());
         let metrics = Arc::new(ChannelMetrics::register(&registry).unwrap());
-        Self { endpoint: Endpoint::new(pubsub, presence), router, metrics, gate }
+        Self { endpoint: Endpoint::new(pubsub, presence, Arc::clone(&metrics)), router, metrics, gate }
     }
 
     async fn publish(&self, event: &str) {
@@ -95,13 +95,10 @@ impl Pod {
         let (endpoint, assigns) = (self.endpoint.clone(), Assigns::default());
         let client = Client::new(None, assigns, encoding, Transport::WebSocket, endpoint, Arc::clone(&outbox), None);
         let client = Arc::new(client);
-        let metrics = Arc::clone(&self.metrics);
-        let mut channels = Channels::new(Arc::clone(&client), metrics, 100, Duration::from_secs(5));
+        let mut channels = Channels::new(Arc::clone(&client), 100, Duration::from_secs(5));
         channels.join(JoinRequest {
-            key: ChannelKey(0),
+            seat: Seat::new(ChannelKey(0), "t", Ref::from("1"), &Ref::from("1")),
             route: Arc::clone(self.router.find("t").unwrap()),
-            topic: "t".into(),
-            join_ref: Ref::from("1"),
             reference: Ref::from("1"),
             params: Payload::json(params).unwrap(),
             replaces: None,

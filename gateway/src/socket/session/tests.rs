@@ -72,9 +72,9 @@ fn in_words(effect: Effect) -> String {
         Effect::Limited { join_ref, reference, topic } => {
             frame(&join_ref, &reference, &topic, "error", &Reason::RateLimited.payload())
         }
-        Effect::Join(JoinRequest { key, topic, replaces, .. }) => match replaces {
-            None => format!("{} joins {topic}", key.0),
-            Some(old) => format!("{} joins {topic} after {}", key.0, name(&old)),
+        Effect::Join(JoinRequest { seat, replaces, .. }) => match replaces {
+            None => format!("{} joins {}", seat.key.0, seat.topic),
+            Some(old) => format!("{} joins {} after {}", seat.key.0, seat.topic, name(old.join_ref())),
         },
         Effect::Message { key, event, reference, .. } => format!("{} gets {event} {}", key.0, name(&reference)),
         Effect::Leave { key, reference } => format!("{} leaves {}", key.0, name(&reference)),

@@ -23,7 +23,7 @@ const CONFIRMATION: Duration = Duration::from_secs(3);
 /// Where the requests of a client and the task of its session meet.
 pub(super) struct Desk {
     client: Arc<Client>,
-    entry: Arc<Entry>,
+    entry: Entry,
     clock: Clock,
     /// How long a request waits.
     window: Duration,
@@ -108,7 +108,7 @@ impl Push {
 impl Desk {
     pub(super) fn new(
         client: Arc<Client>,
-        entry: Arc<Entry>,
+        entry: Entry,
         clock: Clock,
         window: Duration,
         max_frame: usize,

@@ -83,10 +83,10 @@ fn begin(
     let (endpoint, outbox) = (services.endpoint.clone(), services.outbox(mount.max_frame_size));
     let Accepted { id, assigns, expires_at } = accepted;
     let client = Arc::new(Client::new(id, assigns, encoding, Transport::LongPoll, endpoint, outbox, expires_at));
-    let entry = Arc::new(Entry::new(Arc::clone(&client), window * WINDOWS, services.clock.now_ms()));
+    let entry = Entry::new(Arc::clone(&client), window * WINDOWS, services.clock.now_ms());
     let ticket =
         Ticket { node: longpolls.forwarder().node().clone(), session: SessionId::random(), issued: unix_seconds() };
-    let desk = Desk::new(Arc::clone(&client), Arc::clone(&entry), services.clock, window, mount.max_frame_size);
+    let desk = Desk::new(Arc::clone(&client), entry.clone(), services.clock, window, mount.max_frame_size);
     let listed = longpolls.sessions().add(ticket.session.clone(), Arc::clone(&desk));
     let registration = services.registry.register(entry);
     let requests = acceptor.tasks.clone();

@@ -50,7 +50,7 @@ impl Session {
         services: Arc<Services>,
         permit: Option<Arc<Permit>>,
     ) -> Self {
-        let driver = Driver::new(Arc::clone(&client), mount, Arc::clone(&services.channel_metrics));
+        let driver = Driver::new(Arc::clone(&client), mount);
         let (ready, written, push) = (VecDeque::new(), 0, None);
         Self { driver, client, registration, desk, ready, written, push, services, _permit: permit }
     }

@@ -1,7 +1,7 @@
 use futures_util::FutureExt as _;
 
 use super::*;
-use crate::channel::{Assigns, Endpoint, Transport};
+use crate::channel::{Assigns, ChannelMetrics, Endpoint, Transport};
 use crate::ids::NodeId;
 use crate::lifecycle::Tasks;
 use crate::outbox::{Budget, Outbox};
@@ -17,10 +17,11 @@ fn desk() -> Arc<Desk> {
     let pubsub = PubSub::memory(NodeId::random(), Arc::new(|_, _| {}), metrics, None);
     let metrics = presence::Metrics::register(&registry).unwrap();
     let presence = Presence::memory(&pubsub, &crate::config::Presence::default(), metrics, &Tasks::new());
-    let (endpoint, outbox) = (Endpoint::new(pubsub, presence), Arc::new(Outbox::new(1024, Budget::new(1024))));
+    let metrics = Arc::new(ChannelMetrics::register(&registry).unwrap());
+    let (endpoint, outbox) = (Endpoint::new(pubsub, presence, metrics), Arc::new(Outbox::new(1024, Budget::new(1024))));
     let client = Client::new(None, Assigns::default(), Vsn::V2, Transport::LongPoll, endpoint, outbox, None);
     let client = Arc::new(client);
-    let entry = Arc::new(Entry::new(Arc::clone(&client), WINDOW * 2, 0));
+    let entry = Entry::new(Arc::clone(&client), WINDOW * 2, 0);
     Desk::new(client, entry, Clock::start(), WINDOW, 1024)
 }
 
