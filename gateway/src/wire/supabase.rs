@@ -134,12 +134,10 @@ mod tests {
         let topic = "@private:realtime:a";
         assert_eq!(private_topic("realtime:a"), topic);
         assert!(is_private_topic(topic) && !is_private_topic("realtime:a"));
-        let mut out = Vec::new();
-        let message = |payload| Outgoing::Broadcast { topic, event: "broadcast", payload, offset: Some(3) };
-        encode(Vsn::V2, message(&Payload::empty()), &mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), r#"[null,null,"realtime:a","broadcast",{}]"#);
-        let kind_4 = encoded(Vsn::V2, message(&of(Content::Raw(b"x")))).unwrap();
-        assert_eq!(kind_4, "\x04\x0a\x03\0\0realtime:acurx");
+        let [_, text] = broadcast(topic, "broadcast", &Payload::empty());
+        assert_eq!(text.unwrap(), r#"[null,null,"realtime:a","broadcast",{}]"#);
+        let [_, kind_4] = broadcast(topic, "broadcast", &of(Content::Raw(b"x")));
+        assert_eq!(kind_4.unwrap(), "\x04\x0a\x03\0\0realtime:acurx");
         let (join_ref, payload) = (&Ref::from("1"), &Payload::empty());
         let push = Outgoing::Push { join_ref, topic, event: "e", payload, offset: Some(3) };
         assert_eq!(encoded(Vsn::V2, push).unwrap(), r#"["1",null,"realtime:a","e",{}]"#);
