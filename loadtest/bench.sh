@@ -54,7 +54,7 @@ scenario() {
 }
 
 scenario "idle: memory of a joined connection" \
-    idle --connections "$CONNECTIONS" --max-rss-per-connection 3KiB
+    idle --connections "$CONNECTIONS" --max-rss-per-connection 1.75KiB
 scenario "fan-out to 1000: 20 messages a second, and 4 in flight, beside a bare write loop" \
     fanout --subscribers 1000 --rate 20 --in-flight 4 --with-floor --pin --max-ratio 1.3 --min-coalescing-gain 2.5
 scenario "echo: heartbeats and their replies, beside a bare write loop" \

@@ -140,7 +140,7 @@ impl Fixture {
         waiting.unwrap().await.unwrap().unwrap();
         let collector = Arc::new(Collector::default());
         let delivery = Delivery::Receiver(collector.clone());
-        hold.entry().state.lock().subscribers.insert(Subscriber { id: SubscriberId(1), delivery }.into());
+        hold.entry().state.lock().add(Subscriber { id: SubscriberId(1), delivery }.into());
         (hold, collector)
     }
 }
@@ -194,7 +194,7 @@ async fn a_large_gap_costs_no_client_its_queue() {
     let (hold, collector) = fixture.listener().await;
     let outbox = Arc::new(Outbox::new(1 << 20, Budget::new(usize::MAX)));
     let delivery = Delivery::Fastlane { encoding: Vsn::V2.into(), outbox: outbox.clone(), lost: None };
-    hold.entry().state.lock().subscribers.insert(Subscriber { id: SubscriberId(2), delivery }.into());
+    hold.entry().state.lock().add(Subscriber { id: SubscriberId(2), delivery }.into());
     // Four megabytes are missing, and behind them waits as much as may.
     let large = Payload::Json(format!(r#"{{"a":"{}"}}"#, "a".repeat(8 * 1024)).into());
     for offset in COUNT - 127..=COUNT {
@@ -236,10 +236,10 @@ async fn one_slow_client_does_not_hold_up_the_others() {
     }
     for id in 2..2 + CROWD as u64 {
         let delivery = Delivery::Receiver(Arc::new(Collector::default()));
-        hold.entry().state.lock().subscribers.insert(Subscriber { id: SubscriberId(id), delivery }.into());
+        hold.entry().state.lock().add(Subscriber { id: SubscriberId(id), delivery }.into());
     }
     let delivery = Delivery::Fastlane { encoding: Vsn::V2.into(), outbox, lost: None };
-    hold.entry().state.lock().subscribers.insert(Subscriber { id: SubscriberId(100), delivery }.into());
+    hold.entry().state.lock().add(Subscriber { id: SubscriberId(100), delivery }.into());
     assert!(!hold.entry().is_crowded());
     fixture.hear(5);
     fixture.store.answer(|read| page(5, read.after + 1..=2)).await;
