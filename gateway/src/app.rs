@@ -16,7 +16,7 @@ use prometheus::Registry as MetricRegistry;
 use thiserror::Error;
 
 use self::application::Application;
-use self::mounts::{configured_mount, verifier};
+use self::mounts::{configured_mount, rest_mounts, verifier};
 pub use self::turn::Turn;
 use crate::auth::VerifierError;
 use crate::builtin::relay_routes;
@@ -36,7 +36,7 @@ use crate::redis;
 use crate::socket::{CloseReason, Mount, Registry, Services, SocketLimits, SocketMetrics, sweep};
 use crate::store::{self, Store};
 use crate::telemetry;
-use crate::transport::{Acceptor, Listener, LongPolls, Tls, TlsError, socket_routes};
+use crate::transport::{Acceptor, Listener, LongPolls, Tls, TlsError, rest_routes, socket_routes};
 use crate::webhooks::{self, Webhooks};
 
 pub(crate) use database::{database_location, open_database};
@@ -148,6 +148,7 @@ impl Builder {
             let mount = |socket| configured_mount(socket, &config, verifier.as_ref(), &webhooks, archive.as_ref(), dev);
             mounts.extend(config.sockets().map(mount));
         }
+        let rests = if configured { rest_mounts(&config, verifier.as_ref(), dev) } else { Vec::new() };
         let tls = config.listen.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let (public, public_addr) = bind(config.listen.public, &config)?;
         let (internal, internal_addr) = bind(config.listen.internal, &config)?;
@@ -173,7 +174,7 @@ impl Builder {
         let longpolls = polled.then(|| LongPolls::start(endpoint.pubsub(), &background, &tasks));
         let acceptor = Acceptor { services, tasks: tasks.clone(), connections: connections.clone(), longpolls };
         let paths = mounts.iter().map(|mount| mount.path.clone()).collect();
-        let mut routes = socket_routes(mounts, &acceptor);
+        let mut routes = socket_routes(mounts, &acceptor).merge(rest_routes(&rests, &acceptor));
         if dev {
             routes = routes.merge(page_routes(paths));
         }

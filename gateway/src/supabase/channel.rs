@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::attendance::{Asked, Attendance, disabled, no_object, refused};
-use super::broadcast::{Keeping, Spoken};
+use super::broadcast::Spoken;
 use super::join_config::JoinConfig;
 use super::replay::Replay;
 use super::rules::Rules;
@@ -16,7 +16,7 @@ use crate::channel::{
     Call, Context, Finished, HandlerResult, Info, Instance, JoinError, JoinResult, JoinStep, Outcome, Reply, Step,
 };
 use crate::socket::TooManyMessages;
-use crate::wire::{BROADCAST, MAX_NAME, Payload, Reason, is_private_topic, private_topic};
+use crate::wire::{BROADCAST, MAX_NAME, Payload, Reason, private_topic};
 
 /// A token is looked at again when it ends, and after this time at the latest: clocks are set, and timers are not for years.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -100,11 +100,7 @@ impl Realtime {
             // As Supabase: who may not write is not told so.
             return Outcome::NoReply;
         }
-        let keeping = match (self.rules.kept, is_private_topic(cx.topic())) {
-            (false, _) => Keeping::Nothing,
-            (true, false) => Keeping::Json,
-            (true, true) => Keeping::Numbered,
-        };
+        let keeping = self.rules.keeping(cx.topic());
         let spoken = Spoken::read(payload, keeping);
         let spoken =
             spoken.and_then(|spoken| self.rules.allows(&spoken.event).then_some(spoken).ok_or(Reason::Forbidden));

@@ -16,7 +16,9 @@ mod mount;
 mod replay;
 mod rules;
 mod socket;
+mod speakers;
 mod system;
 mod token;
 
 pub(crate) use mount::supabase_mount;
+pub(crate) use speakers::{Audience, Speaker, Speakers};

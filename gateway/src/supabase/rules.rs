@@ -1,3 +1,4 @@
+use super::broadcast::Keeping;
 use super::system::refuse;
 use super::token::Token;
 use crate::auth::Rights;
@@ -47,6 +48,15 @@ impl Rules {
             return refuse("PrivateOnly", "This project only allows private channels");
         }
         refuse("Unauthorized", &format!("You do not have permissions to read from this Channel topic: {name}"))
+    }
+
+    /// What becomes of broadcasts in a topic, which may be private.
+    pub(super) fn keeping(&self, topic: &str) -> Keeping {
+        match (self.kept, is_private_topic(topic)) {
+            (false, _) => Keeping::Nothing,
+            (true, false) => Keeping::Json,
+            (true, true) => Keeping::Numbered,
+        }
     }
 
     /// Whether clients may say this.

@@ -1,4 +1,5 @@
-//! Bytes to and from clients: listeners, the handshake, the I/O of a WebSocket, and long polling.
+//! Bytes to and from clients: listeners, the handshake, the I/O of a WebSocket, long polling, and broadcasts by plain
+//! requests.
 //!
 //! Built and started by `app`. Everything above bytes is `socket`'s.
 //!
@@ -17,6 +18,7 @@ mod longpoll;
 mod patience;
 mod proxy_header;
 mod refuse;
+mod rest;
 mod routes;
 mod tls;
 mod write_queue;
@@ -28,5 +30,6 @@ pub(crate) use arrival::Front;
 pub(crate) use forwarded::TrustedProxies;
 pub(crate) use listener::Listener;
 pub(crate) use longpoll::LongPolls;
+pub(crate) use rest::{RestMount, rest_routes};
 pub(crate) use routes::{Acceptor, socket_routes};
 pub(crate) use tls::Tls;

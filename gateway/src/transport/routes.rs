@@ -58,7 +58,7 @@ pub(crate) fn socket_routes(mounts: Vec<Mount>, acceptor: &Acceptor) -> Router {
 }
 
 /// `/app/:tenant/socket` in the router's own form.
-fn axum_path(path: &str) -> String {
+pub(super) fn axum_path(path: &str) -> String {
     let segments = path.split('/').map(|segment| match segment.strip_prefix(':') {
         Some(name) => format!("{{{name}}}"),
         None => segment.to_owned(),
