@@ -22,7 +22,7 @@ function installed() {
   const lists = readdirSync(new URL("python", import.meta.url)).filter((name) => name.endsWith(".txt"));
   const pypi = lists.flatMap((list) => read(`python/${list}`).match(/^[^#\s]+==\S+/gm)).map((line) => ["PyPI", ...line.split("==")]);
   const crates = [...read("rust/Cargo.toml").matchAll(/^(\S+) = "=(\S+)"$/gm)].map(([, name, version]) => ["crates.io", name, version]);
-  return [...npm, ...pypi, ...crates].filter(([, name]) => /^(phoenix|phx)/.test(name)).map((client) => client.join(" "));
+  return [...npm, ...pypi, ...crates].filter(([, name]) => /^(phoenix|phx|@supabase\/realtime|realtime$)/.test(name)).map((client) => client.join(" "));
 }
 
 test("the table has the clients and versions that are installed", () => {
