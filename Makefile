@@ -26,7 +26,7 @@ SCRIPTS = $(shell grep -rlIE '^\#!.*\b(bash|sh)$$' --exclude-dir=target --exclud
 YAML = $(shell find . \( -name target -o -name node_modules -o -name .git -o -path ./helm/gateway/templates \) -prune \
 	-o \( -name '*.yml' -o -name '*.yaml' \) -print)
 
-.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery longpoll donations chat gym screenshots rolling test-deploy image k8s
+.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery longpoll donations chat gym screenshots rolling test-deploy image k8s performance model
 
 help:
 	@echo 'make run             start the gateway for development; it prints the address of its page'
@@ -34,12 +34,14 @@ help:
 	@echo 'make test            install what the tests need, lint, and run every test'
 	@echo 'make lint            all static checks'
 	@echo 'make bench           measure, with the thresholds of docs/PERFORMANCE.md'
+	@echo 'make performance     measure every row of the table in docs/PERFORMANCE.md beside its floor, seven minutes'
 	@echo 'make churn           $(CHURN_CLIENTS) clients come and go on three pods for $(CHURN_SECONDS) s while pods die; all must agree'
 	@echo 'make recovery        $(RECOVERY_CLIENTS) clients are cut off again and again for $(RECOVERY_SECONDS) s; none may miss a message'
 	@echo 'make longpoll        clients poll two pods in turn for $(LONGPOLL_SECONDS) s, while the pods die; none may miss a message'
 	@echo 'make rolling         restart three pods behind HAProxy under $(ROLLING_CLIENTS) clients; nobody may notice'
 	@echo 'make bench-presence  presence on pods that share a Redis, four minutes'
 	@echo 'make fleet           ten pods, 100,000 connections with presence, held for five minutes under traffic'
+	@echo 'make model           fleets of 2, 5 and 10 pods, and what they say about larger ones'
 	@echo 'make screenshots     take the pictures of docs/images again'
 	@echo 'make autobahn        the Autobahn suite against the WebSocket codec (needs a Python 2.7)'
 	@echo 'make fuzz            fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
@@ -90,6 +92,10 @@ bench:
 	cargo build --release --locked --workspace
 	loadtest/bench.sh
 
+performance:
+	cargo build --release --locked --workspace
+	loadtest/performance.sh
+
 # `make test` runs it with fewer clients, for 8 s.
 churn: deps
 	cargo build --locked --package gateway
@@ -126,6 +132,10 @@ bench-presence:
 fleet:
 	cargo build --release --locked --workspace
 	loadtest/fleet.sh
+
+model:
+	cargo build --release --locked --workspace
+	loadtest/model.sh
 
 screenshots: deps
 	cargo build --locked --package gateway --bins --examples

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Pods on one Redis for the scripts of this folder, which read this file. They set BIN (where the programs are) and work (a
-# folder of their own), and call stop_all when they end.
+# Gateways, alone or on one Redis, and floors for the scripts of this folder, which read this file. They set BIN (where the
+# programs are) and work (a folder of their own), and call stop_all when they end.
 set -euo pipefail
 : "${BIN:?}" "${work:?}"
 redis=
+port=
 pods=()
+target=()
 
 cli() {
     redis-cli -p "$port" "$@"
@@ -27,23 +29,39 @@ start_redis() {
     return 1
 }
 
-# Starts a pod; adds to `pods`, and to the flags of the load tool, `target`.
-start_pod() {
-    "$BIN/gateway" serve --config loadtest/bench.toml --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 \
-        --redis-url "redis://127.0.0.1:$port" --ready-file "$work/ready" >"$work/gateway.log" 2>&1 &
-    pods+=($!)
+# await_file FILE PROCESS: waits until the process has written the file.
+await_file() {
     for _ in $(seq 400); do
-        if [[ -s $work/ready ]]; then
-            target+=(--url "ws://$(sed -n 's/^listening public=\([^ ]*\) .*/\1/p' "$work/ready")/socket/websocket" --pid $!)
-            rm "$work/ready"
-            return 0
-        fi
-        kill -0 $! 2>/dev/null || break
+        [[ ! -s $1 ]] || return 0
+        kill -0 "$2" 2>/dev/null || return 1
         sleep 0.05 # the file is the event; the shell has no way to wait for it
     done
-    echo "a pod did not start:" >&2
-    cat "$work/gateway.log" >&2
     return 1
+}
+
+# start_pod [COMMAND…]: starts a pod, on the Redis if one was started, by way of the command if there is one; adds to `pods`, and to
+# the flags of the load tool, `target`.
+start_pod() {
+    local flags=(serve --config loadtest/bench.toml --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 --ready-file "$work/ready")
+    [[ -z $redis ]] || flags+=(--redis-url "redis://127.0.0.1:$port")
+    rm -f "$work/ready"
+    "$@" "$BIN/gateway" "${flags[@]}" >"$work/gateway.log" 2>&1 &
+    pods+=($!)
+    if ! await_file "$work/ready" $!; then
+        echo "a pod did not start:" >&2
+        cat "$work/gateway.log" >&2
+        return 1
+    fi
+    target+=(--url "ws://$(sed -n 's/^listening public=\([^ ]*\) .*/\1/p' "$work/ready")/socket/websocket" --pid $!)
+}
+
+# start_floor ARGS…: starts a floor in place of a pod.
+start_floor() {
+    rm -f "$work/ready"
+    "$BIN/loadtest" floor "$@" >"$work/ready" &
+    pods+=($!)
+    await_file "$work/ready" $!
+    target+=(--url "ws://$(sed -n 's/^listening //p' "$work/ready")/socket/websocket" --pid $!)
 }
 
 stop_all() {
@@ -58,5 +76,5 @@ stop_all() {
         kill -TERM "$redis" 2>/dev/null || true
         wait "$redis" 2>/dev/null || true
     fi
-    pods=() redis=
+    pods=() redis='' target=()
 }

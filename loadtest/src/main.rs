@@ -2,7 +2,8 @@
 //!
 //! Rooms, from the ground up: `websocket` and `client` (bytes and messages), `measure` (figures), `fleet` (many connections
 //! in one thread), `floor` (the least a server can do, to compare with), `cli` (what can be asked), `report` (table, JSON,
-//! page, checks, comparison), `scenario` (what is done and counted). Nothing here knows the gateway.
+//! page, checks, comparison), `table` and `model` (what several results say together), `scenario` (what is done and counted).
+//! Nothing here knows the gateway.
 
 mod cli;
 mod client;
@@ -10,8 +11,10 @@ mod error;
 mod fleet;
 mod floor;
 mod measure;
+mod model;
 mod report;
 mod scenario;
+mod table;
 mod websocket;
 
 use std::process::ExitCode;

@@ -84,10 +84,18 @@ fn echo_matches_every_reply() {
 }
 
 #[test]
-fn storm_joins_all() {
+fn a_storm_joins_all_at_a_rate_or_beside_the_floor() {
     let floor = Floor::start(&[]);
     let (output, report) = floor.run("storm", "storm --connections 20 --rate 1000");
-    assert_eq!(report["figures"]["latency"]["count"], 20, "{}", text(&output));
+    assert_eq!(report["figures"]["takes"][0]["latency"]["count"], 20, "{}", text(&output));
+
+    let (output, report) = floor.run("storm-floor", "storm --connections 20 --in-flight 5 --rounds 2 --with-floor");
+    assert!(output.status.success(), "{}", text(&output));
+    let takes = report["figures"]["takes"].as_array().unwrap();
+    let kinds: Vec<_> = takes.iter().map(|take| take["target"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["server", "floor", "server", "floor"]);
+    assert!(takes.iter().all(|take| take["units"] == 20), "{takes:?}");
+    assert!(report["figures"]["ratio_to_floor"]["median"].is_f64(), "{}", text(&output));
 }
 
 #[test]

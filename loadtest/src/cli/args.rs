@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::flood::FloodArgs;
 use super::population::{MixedArgs, ReconnectArgs, SoakArgs};
 use super::scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs};
+use super::summary::{ModelArgs, TableArgs};
 
 /// Measures a server that speaks Phoenix Channels.
 ///
@@ -36,7 +37,7 @@ pub(crate) enum Command {
     Fanout(FanoutArgs),
     /// Push and reply: CPU per round trip and latency.
     Echo(EchoArgs),
-    /// Connects and joins at a fixed rate: CPU per join and latency.
+    /// Connects and joins, at a fixed rate or with many on their way at once: CPU per join and latency.
     Storm(StormArgs),
     /// Everybody joins a topic at once, then leaves it: when everyone sees everyone, what it costs, and whether it is right.
     Presence(PresenceArgs),
@@ -48,6 +49,10 @@ pub(crate) enum Command {
     Reconnect(ReconnectArgs),
     /// A chat-like day: topics of all sizes, members that come and go, messages, and events that nobody waits for.
     Mixed(MixedArgs),
+    /// Puts the results of several runs into one table, and holds them against goals.
+    Table(TableArgs),
+    /// Says from fleets of several sizes what larger ones need, and by how much such a model errs.
+    Model(ModelArgs),
     /// A process of those above, told what to do by its standard input.
     #[command(hide = true)]
     Worker,

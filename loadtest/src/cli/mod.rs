@@ -5,6 +5,7 @@ mod flood;
 mod population;
 mod scenarios;
 mod shared;
+mod summary;
 mod values;
 
 pub(crate) use args::{Cli, Command, purpose};
@@ -12,3 +13,4 @@ pub(crate) use flood::FloodArgs;
 pub(crate) use population::{MixedArgs, PopulationArgs, ReconnectArgs, Sizes, SoakArgs};
 pub(crate) use scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs, Via};
 pub(crate) use shared::{OutputArgs, TargetArgs, WatchArgs};
+pub(crate) use summary::{ModelArgs, TableArgs};

@@ -64,6 +64,12 @@ pub(crate) struct FanoutArgs {
     /// Fails if the saturated CPU per delivery is more than this many times the coalescing floor's.
     #[arg(long, value_parser = positive, requires_all = ["with_floor", "in_flight"])]
     pub(crate) max_saturated_ratio: Option<f64>,
+    /// Process id of a Redis behind the server, counted apart from it; repeat it for several.
+    #[arg(long = "redis-pid", value_name = "PID")]
+    pub(crate) redis_pids: Vec<u32>,
+    /// Fails if server and Redis together use more CPU for a message, in microseconds (median of the rounds of each load).
+    #[arg(long, value_parser = positive, value_name = "US")]
+    pub(crate) max_cpu_per_message: Option<f64>,
     /// Fails if a saturated delivery is not this many times cheaper than a paced one.
     #[arg(long, value_parser = positive, requires_all = ["rate", "in_flight"])]
     pub(crate) min_coalescing_gain: Option<f64>,
@@ -124,9 +130,24 @@ pub(crate) struct StormArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) spread: SpreadArgs,
-    /// Connections opened and joined per second.
-    #[arg(long, value_parser = positive, default_value = "500")]
-    pub(crate) rate: f64,
+    /// Connections opened and joined per second (open loop); 500 if --in-flight is not given either.
+    #[arg(long, value_parser = positive, conflicts_with = "in_flight")]
+    pub(crate) rate: Option<f64>,
+    /// Closed loop: connections that are on their way at once, until all have joined.
+    #[arg(long, value_name = "W", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) in_flight: Option<u64>,
+    /// Everybody connects and joins this often.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) rounds: usize,
+    /// Starts a floor and runs the same against it, in turn with the server.
+    #[arg(long)]
+    pub(crate) with_floor: bool,
+    /// Fails if the server's CPU for a connect and a join is more, in microseconds (median of the rounds).
+    #[arg(long, value_parser = positive, value_name = "US")]
+    pub(crate) max_cpu_per_join: Option<f64>,
+    /// Fails if that is more than this many times the floor's (median of the rounds).
+    #[arg(long, value_parser = positive, requires = "with_floor")]
+    pub(crate) max_ratio: Option<f64>,
 }
 
 #[derive(Debug, Clone, Args, Serialize)]

@@ -31,6 +31,12 @@ pub(crate) struct CpuUse {
     pub(crate) waited: Duration,
 }
 
+impl std::iter::Sum for CpuUse {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self { ran: sum.ran + one.ran, waited: sum.waited + one.waited })
+    }
+}
+
 /// CPU time that some processes use between two moments.
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
@@ -54,10 +60,12 @@ impl CpuMeter {
 
     /// What was used since the start.
     pub(crate) fn used(&self) -> Result<CpuUse, Error> {
-        self.start.iter().try_fold(CpuUse::default(), |sum, (pid, before)| {
-            let one = Sample::take(*pid)?.since(before);
-            Ok(CpuUse { ran: sum.ran + one.ran, waited: sum.waited + one.waited })
-        })
+        Ok(self.used_by_each()?.into_iter().sum())
+    }
+
+    /// What each process used since the start, in the order in which they were given.
+    pub(crate) fn used_by_each(&self) -> Result<Vec<CpuUse>, Error> {
+        self.start.iter().map(|(pid, before)| Ok(Sample::take(*pid)?.since(before))).collect()
     }
 }
 

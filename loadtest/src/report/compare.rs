@@ -26,6 +26,18 @@ pub(crate) fn compare(before: &Path, after: &Path) -> Result<String, Error> {
     Ok(lines.join("\n"))
 }
 
+/// A file that `--json` has written.
+///
+/// # Errors
+/// When it cannot be read or is no result of this tool.
+pub(crate) fn read_result(path: &Path) -> Result<Value, Error> {
+    let text = std::fs::read(path).map_err(Error::io(format!("{} can't be read", path.display())))?;
+    let document: Option<Value> = serde_json::from_slice(&text).ok();
+    document
+        .filter(|document| document["scenario"].is_string())
+        .ok_or_else(|| Error::Usage(format!("{} is no result of loadtest (--json writes one)", path.display())))
+}
+
 /// What is read of a result.
 struct Document {
     scenario: String,
@@ -37,10 +49,8 @@ struct Document {
 
 impl Document {
     fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read(path).map_err(Error::io(format!("{} can't be read", path.display())))?;
-        let refused = || Error::Usage(format!("{} is no result of loadtest (--json writes one)", path.display()));
-        let mut document: Value = serde_json::from_slice(&text).map_err(|_| refused())?;
-        let scenario = document["scenario"].as_str().ok_or_else(refused)?.to_owned();
+        let mut document = read_result(path)?;
+        let scenario = document["scenario"].as_str().unwrap_or_default().to_owned();
         let mut figures = Vec::new();
         collect(String::new(), &document["figures"], &mut figures);
         let (machine, config) = (document["machine"].take(), document["config"].take());

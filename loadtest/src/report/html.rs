@@ -4,7 +4,10 @@ mod draw;
 
 use std::fmt::{self, Display, Write};
 
-use super::result::{Check, Report, Section};
+use super::result::{Check, Meter, Report, Section};
+
+/// So many goals long is the longest bar; what is more ends there.
+const LONGEST_METER: f64 = 3.0;
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -35,7 +38,8 @@ pub(super) fn page(report: &Report) -> String {
 }
 
 fn write_page(out: &mut String, report: &Report) -> fmt::Result {
-    let title = format!("loadtest {}", report.scenario);
+    let title =
+        report.title.as_ref().map_or_else(|| format!("loadtest {}", report.scenario), |(title, _)| title.clone());
     write!(
         out,
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
@@ -44,18 +48,25 @@ fn write_page(out: &mut String, report: &Report) -> fmt::Result {
     )?;
     head(out, report)?;
     headlines(out, report)?;
+    meters(out, &report.meters)?;
     checks(out, &report.checks)?;
+    if !report.notices.is_empty() {
+        out.push_str("<h2>What to know when reading this</h2>");
+    }
     for notice in &report.notices {
         write!(out, "<p class=\"notice\">{}</p>", Escaped(notice))?;
     }
-    out.push_str("<div class=\"plots\">");
-    for plot in &report.plots {
-        draw::figure(out, plot)?;
+    if !report.plots.is_empty() {
+        out.push_str("<div class=\"plots\">");
+        for plot in &report.plots {
+            draw::figure(out, plot)?;
+        }
+        out.push_str("</div>");
     }
-    out.push_str("</div>");
     for section in &report.sections {
         table(out, section)?;
     }
+    links(out, &report.links)?;
     foot(out, report)?;
     out.push_str("</main></body></html>\n");
     Ok(())
@@ -63,13 +74,19 @@ fn write_page(out: &mut String, report: &Report) -> fmt::Result {
 
 fn head(out: &mut String, report: &Report) -> fmt::Result {
     let machine = &report.machine;
-    let (word, class) = if report.passed() { ("all checks held", "ok") } else { ("a check failed", "failed") };
+    let failed = report.checks.iter().filter(|check| !check.passed).count();
+    let (word, class) = match (report.checks.len(), failed) {
+        (0, _) => ("no thresholds asked".to_owned(), "open"),
+        (_, 0) => ("all checks held".to_owned(), "ok"),
+        (all, failed) => (format!("{failed} of {all} checks failed"), "failed"),
+    };
+    let name = report.title.as_ref().map_or(report.scenario, |(title, _)| title.as_str());
     write!(
         out,
-        "<header><p class=\"tool\">loadtest {}</p><h1>{} <span class=\"verdict {class}\">{word}</span></h1><p>{}</p>\
-         <p class=\"machine\">{} cores · {} · Linux {} · load average {}</p></header>",
+        "<header><p class=\"tool\">A measurement by loadtest {}</p><h1>{} <span class=\"verdict {class}\">{word}</span></h1><p>{}</p>\
+         <p class=\"machine\">Machine: {} cores · {} · Linux {} · load average {} when it began</p></header>",
         Escaped(report.tool_version),
-        Escaped(report.scenario),
+        Escaped(name),
         Escaped(&report.purpose()),
         machine.cores,
         Escaped(&machine.cpu),
@@ -85,6 +102,41 @@ fn headlines(out: &mut String, report: &Report) -> fmt::Result {
         write!(out, "<div><dt>{name}</dt><dd><b>{value}</b><span>{meaning}</span></dd></div>")?;
     }
     out.push_str("</dl>");
+    Ok(())
+}
+
+/// Bars in which the goal stands at the same place, so that what is missed is seen at once.
+fn meters(out: &mut String, meters: &[Meter]) -> fmt::Result {
+    let Some(longest) = meters.iter().map(|meter| meter.share).reduce(f64::max) else { return Ok(()) };
+    let whole = longest.clamp(1.25, LONGEST_METER);
+    write!(
+        out,
+        "<h2>Each figure against its goal</h2><p class=\"hint\">The line is the goal: a bar that ends before it has met it. Shorter \
+         is better.</p><div class=\"meters\" style=\"--goal:{:.1}%\">",
+        100.0 / whole
+    )?;
+    for Meter { name, value, goal, share, met } in meters {
+        let (class, width) = (if *met { "ok" } else { "failed" }, (share / whole * 100.0).min(100.0));
+        let (name, value, goal) = (Escaped(name), Escaped(value), Escaped(goal));
+        write!(
+            out,
+            "<div class=\"meter {class}\"><span>{name}</span><b>{value}</b><small>{goal}</small>\
+             <i><i style=\"width:{width:.1}%\"></i></i></div>"
+        )?;
+    }
+    out.push_str("</div>");
+    Ok(())
+}
+
+fn links(out: &mut String, links: &[(String, String)]) -> fmt::Result {
+    if links.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<h2>The runs behind it, each with its drawings</h2><p class=\"links\">");
+    for (address, what) in links {
+        write!(out, "<a href=\"{}\">{}</a> ", Escaped(address), Escaped(what))?;
+    }
+    out.push_str("</p>");
     Ok(())
 }
 
@@ -106,7 +158,11 @@ fn table(out: &mut String, section: &Section) -> fmt::Result {
     for row in &section.rows {
         out.push_str("<tr>");
         for cell in row {
-            write!(out, "<td>{}</td>", Escaped(cell))?;
+            // As the Markdown of the same table has it.
+            match cell.strip_prefix("**").and_then(|cell| cell.strip_suffix("**")) {
+                Some(bold) => write!(out, "<td><b>{}</b></td>", Escaped(bold))?,
+                None => write!(out, "<td>{}</td>", Escaped(cell))?,
+            }
         }
         out.push_str("</tr>");
     }
@@ -141,7 +197,7 @@ mod tests {
         report.plot(Plot::latencies("Latency", vec![Series::new("server", [(0.0, 1.0), (0.99, 20.0), (1.0, 90.0)])]));
         let page = page(&report);
         for expected in
-            ["a check failed", "&lt;script&gt;", "&lt;b&gt;quiet", "&quot;1.3&quot; &amp; more", "<svg", "1.40"]
+            ["1 of 1 checks failed", "&lt;script&gt;", "&lt;b&gt;quiet", "&quot;1.3&quot; &amp; more", "<svg", "1.40"]
         {
             assert!(page.contains(expected), "{expected} in {page}");
         }

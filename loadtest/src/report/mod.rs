@@ -9,7 +9,7 @@ mod output;
 mod plot;
 mod result;
 
-pub(crate) use compare::compare;
+pub(crate) use compare::{compare, read_result};
 pub(crate) use output::{Progress, complain, say};
 pub(crate) use plot::{Axis, Plot, Scale, Series, Shape};
-pub(crate) use result::{Report, Section};
+pub(crate) use result::{Meter, Report, Section};

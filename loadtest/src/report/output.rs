@@ -15,13 +15,19 @@ impl Report {
     /// Prints the report, writes the files that were asked for, and returns whether all checks passed.
     pub(crate) fn finish(&self, output: &OutputArgs) -> Result<bool, Error> {
         println!("{}", self.text());
+        self.write(output)?;
+        Ok(self.passed())
+    }
+
+    /// Writes the files that were asked for, and prints nothing.
+    pub(crate) fn write(&self, output: &OutputArgs) -> Result<(), Error> {
         if let Some(path) = &output.json {
             self.write_json(path)?;
         }
         if let Some(path) = &output.html {
             self.write_html(path)?;
         }
-        Ok(self.passed())
+        Ok(())
     }
 }
 

@@ -13,6 +13,8 @@ use crate::error::Error;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(super) scenario: &'static str,
+    /// In place of the scenario's name, and of what its help says.
+    pub(super) title: Option<(String, String)>,
     pub(super) tool_version: &'static str,
     pub(super) machine: Machine,
     pub(super) config: Value,
@@ -22,6 +24,21 @@ pub(crate) struct Report {
     pub(super) checks: Vec<Check>,
     pub(super) plots: Vec<Plot>,
     pub(super) sections: Vec<Section>,
+    pub(super) meters: Vec<Meter>,
+    /// Other pages: address, and what it shows.
+    pub(super) links: Vec<(String, String)>,
+}
+
+/// A figure as a bar against its goal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Meter {
+    pub(crate) name: String,
+    /// With its unit.
+    pub(crate) value: String,
+    pub(crate) goal: String,
+    /// Of the goal: at 1 the bar reaches it.
+    pub(crate) share: f64,
+    pub(crate) met: bool,
 }
 
 /// One of the few figures that a reader looks for first.
@@ -67,6 +84,7 @@ impl Report {
     pub(crate) fn new(scenario: &'static str, config: &impl Serialize) -> Self {
         Self {
             scenario,
+            title: None,
             tool_version: env!("CARGO_PKG_VERSION"),
             machine: Machine::this(),
             config: serde_json::to_value(config).unwrap_or_default(),
@@ -76,7 +94,29 @@ impl Report {
             checks: Vec::new(),
             plots: Vec::new(),
             sections: Vec::new(),
+            meters: Vec::new(),
+            links: Vec::new(),
         }
+    }
+
+    /// Names the page, and says what was done, in place of what the scenario's help says.
+    pub(crate) fn title(&mut self, title: &str, about: &str) {
+        self.title = Some((title.to_owned(), about.to_owned()));
+    }
+
+    /// Adds a bar.
+    pub(crate) fn meter(&mut self, meter: Meter) {
+        self.meters.push(meter);
+    }
+
+    /// Adds a link to another page beside this one.
+    pub(crate) fn link(&mut self, address: String, what: String) {
+        self.links.push((address, what));
+    }
+
+    /// What did not hold, as `name: detail`.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = String> {
+        self.checks.iter().filter(|check| !check.passed).map(|check| format!("{}: {}", check.name, check.detail))
     }
 
     /// Sets the figures for the JSON file.
@@ -101,7 +141,7 @@ impl Report {
 
     /// What the scenario does, as its help says.
     pub(super) fn purpose(&self) -> String {
-        crate::cli::purpose(self.scenario)
+        self.title.as_ref().map_or_else(|| crate::cli::purpose(self.scenario), |(_, about)| about.clone())
     }
 
     /// Adds a line that the reader must know to judge the figures.

@@ -19,6 +19,7 @@ use crate::report::{Progress, Report, Section};
 struct Figures {
     takes: Vec<Take>,
     cpu_us_per_echo: Option<Spread>,
+    floor_cpu_us_per_echo: Option<Spread>,
     ratio_to_floor: Option<Spread>,
     other_frames: u64,
     /// Replies with another status than ok still end a round trip.
@@ -67,6 +68,7 @@ fn summarize(
 ) -> Result<bool, Error> {
     let figures = Figures {
         cpu_us_per_echo: take::cpu_spread(&takes, "server", load.name()),
+        floor_cpu_us_per_echo: take::cpu_spread(&takes, "floor", load.name()),
         ratio_to_floor: take::ratio_to_floor(&takes, load.name()),
         other_frames: echoes.other,
         replies_not_ok: echoes.not_ok,
@@ -83,6 +85,7 @@ fn summarize(
     let text = |spread: Option<Spread>| spread.map_or("-".to_owned(), |spread| spread.to_string());
     let mut summary = Section::new("Summary (median of the rounds)");
     summary.row(["CPU per echo, µs", &text(figures.cpu_us_per_echo)]);
+    summary.row(["CPU per echo of the floor, µs", &text(figures.floor_cpu_us_per_echo)]);
     summary.row(["ratio to the floor", &text(figures.ratio_to_floor)]);
     report.section(summary);
     if figures.other_frames > 0 {

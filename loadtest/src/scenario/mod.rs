@@ -13,7 +13,7 @@ mod valve;
 
 use crate::cli::{Command, FloorArgs};
 use crate::error::Error;
-use crate::{floor, report};
+use crate::{floor, model, report, table};
 
 /// Runs a command; `Ok(false)` means that a check failed.
 pub(crate) fn run(command: Command) -> Result<bool, Error> {
@@ -27,6 +27,8 @@ pub(crate) fn run(command: Command) -> Result<bool, Error> {
         Command::Soak(args) => population::soak(&args),
         Command::Reconnect(args) => population::reconnect(&args),
         Command::Mixed(args) => population::mixed(&args),
+        Command::Table(args) => table::run(&args),
+        Command::Model(args) => model::run(&args),
         Command::Worker => population::work(),
         Command::Floor(args) => serve_floor(&args),
     }

@@ -37,9 +37,10 @@ pub(super) fn catch_up(target: &mut Target, handler: &mut dyn Handler) -> Result
     target.fleet.wait(Instant::now() + CATCH_UP, handler)
 }
 
-/// CPU of the server and of the tool itself.
+/// CPU of the server, of the Redis behind it, and of the tool itself.
 pub(super) struct Meters {
     server: Option<CpuMeter>,
+    redis: CpuMeter,
     own: CpuMeter,
 }
 
@@ -47,13 +48,36 @@ impl Meters {
     /// Starts to measure a target.
     pub(super) fn start(target: &Target) -> Result<Self, Error> {
         let server = (!target.pids.is_empty()).then(|| CpuMeter::start(&target.pids)).transpose()?;
-        Ok(Self { server, own: CpuMeter::start(&[std::process::id()])? })
+        let redis = CpuMeter::start(&target.redis_pids)?;
+        Ok(Self { server, redis, own: CpuMeter::start(&[std::process::id()])? })
     }
 
     /// CPU that the server has used, if it is watched.
-    pub(super) fn server(&self) -> Result<Option<CpuUse>, Error> {
+    fn server(&self) -> Result<Option<CpuUse>, Error> {
         self.server.as_ref().map(CpuMeter::used).transpose()
     }
+
+    /// CPU for each message by process, where there are several.
+    fn shares(&self, messages: u64) -> Result<Vec<Share>, Error> {
+        let server = self.server.as_ref().map_or(Ok(Vec::new()), CpuMeter::used_by_each)?;
+        let redis = self.redis.used_by_each()?;
+        if server.len() + redis.len() < 2 || messages == 0 {
+            return Ok(Vec::new());
+        }
+        let share = |process: String, used: CpuUse| Share {
+            process,
+            cpu_us_per_message: used.ran.as_secs_f64() * 1e6 / messages as f64,
+        };
+        let server = server.into_iter().zip(1..).map(|(used, number)| share(format!("server {number}"), used));
+        Ok(server.chain(redis.into_iter().map(|used| share("Redis".to_owned(), used))).collect())
+    }
+}
+
+/// What one process of the server, or Redis, has to do with a message.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Share {
+    pub(super) process: String,
+    pub(super) cpu_us_per_message: f64,
 }
 
 /// The figures of one take. A unit is a delivery or a round trip.
@@ -77,6 +101,9 @@ pub(super) struct Take {
     /// Share of the time in which a thread of the server could have run but got no core.
     pub(super) server_waited: Option<f64>,
     pub(super) tool_cores: f64,
+    /// By process of the server, then Redis; empty if only one is watched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) shares: Vec<Share>,
     pub(super) latency: LatencySummary,
 }
 
@@ -89,17 +116,32 @@ pub(super) struct Counted {
     pub(super) latency: LatencySummary,
 }
 
+/// Under which load a take was, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Took {
+    pub(super) load: Load,
+    pub(super) elapsed: Duration,
+    /// How late the tool itself was, at worst.
+    pub(super) max_lag: Duration,
+}
+
 impl Take {
     /// Closes a take: call it as soon as nothing more is awaited.
     pub(super) fn close(target: &Target, valve: &Valve, meters: &Meters, counted: Counted) -> Result<Self, Error> {
+        let took = Took { load: valve.load(), elapsed: valve.elapsed(), max_lag: valve.max_lag() };
+        Self::of(target, took, meters, counted)
+    }
+
+    /// A take that no valve has led.
+    pub(super) fn of(target: &Target, took: Took, meters: &Meters, counted: Counted) -> Result<Self, Error> {
         let Counted { round, messages, units, unfinished, latency } = counted;
-        let elapsed = valve.elapsed().as_secs_f64();
+        let elapsed = took.elapsed.as_secs_f64();
         let server = meters.server()?;
         let cpu = server.map(|server| server.ran.as_secs_f64());
-        let asked = if let Load::Paced(per_second) = valve.load() { Some(per_second) } else { None };
+        let asked = if let Load::Paced(per_second) = took.load { Some(per_second) } else { None };
         Ok(Self {
             target: target.name,
-            load: valve.load().name(),
+            load: took.load.name(),
             round,
             messages,
             units,
@@ -107,11 +149,12 @@ impl Take {
             elapsed_s: elapsed,
             achieved_per_second: (messages - unfinished) as f64 / elapsed,
             asked_per_second: asked,
-            max_send_lag_ms: valve.max_lag().as_secs_f64() * 1e3,
+            max_send_lag_ms: took.max_lag.as_secs_f64() * 1e3,
             cpu_us_per_unit: cpu.filter(|_| units > 0).map(|cpu| cpu * 1e6 / units as f64),
             server_cores: cpu.map(|cpu| cpu / elapsed),
             server_waited: server.map(|server| server.waited.as_secs_f64() / elapsed),
             tool_cores: meters.own.used()?.ran.as_secs_f64() / elapsed,
+            shares: meters.shares(messages)?,
             latency,
         })
     }
@@ -135,6 +178,32 @@ pub(super) fn ratio_to_floor(takes: &[Take], load: &str) -> Option<Spread> {
     };
     let rounds = takes.iter().map(|take| take.round).max()?;
     Spread::of((1..=rounds).filter_map(|round| Some(cpu("server", round)? / cpu("floor", round)?)))
+}
+
+/// What server and Redis have to do with a message, by the process; medians of the rounds of one load.
+#[derive(Debug, Serialize)]
+pub(super) struct PerMessage {
+    pub(super) load: &'static str,
+    /// Of all of them together.
+    pub(super) cpu_us: Spread,
+    pub(super) shares: Vec<Share>,
+}
+
+impl PerMessage {
+    /// None where only one process is watched.
+    pub(super) fn of(takes: &[Take], load: &'static str) -> Option<Self> {
+        let of: Vec<&Take> = takes
+            .iter()
+            .filter(|take| take.target == "server" && take.load == load && !take.shares.is_empty())
+            .collect();
+        let all = of.iter().map(|take| take.shares.iter().map(|share| share.cpu_us_per_message).sum());
+        let cpu_us = Spread::of(all)?;
+        let share = |(index, share): (usize, &Share)| {
+            let each = of.iter().filter_map(|take| take.shares.get(index)).map(|share| share.cpu_us_per_message);
+            Some(Share { process: share.process.clone(), cpu_us_per_message: Spread::of(each)?.median })
+        };
+        Some(Self { load, cpu_us, shares: of[0].shares.iter().enumerate().filter_map(share).collect() })
+    }
 }
 
 /// The table of all takes, with `unit` as the name of what CPU is counted by.
@@ -219,6 +288,7 @@ mod tests {
             server_cores: Some(0.1),
             server_waited: Some(0.0),
             tool_cores: 0.1,
+            shares: Vec::new(),
             latency: Latency::new().summary(),
         }
     }
@@ -229,6 +299,20 @@ mod tests {
         assert_eq!(ratio_to_floor(&takes, "paced"), Some(Spread { min: 1.5, median: 1.75, max: 2.0 }));
         assert_eq!(ratio_to_floor(&takes, "saturated"), None);
         assert_eq!(cpu_spread(&takes, "floor", "paced").map(|spread| spread.median), Some(5.0));
+    }
+
+    #[test]
+    fn a_message_costs_what_all_processes_together_spend() {
+        let share = |process: &str, cpu| Share { process: process.to_owned(), cpu_us_per_message: cpu };
+        let with = |round, pod, redis| Take {
+            shares: vec![share("server 1", pod), share("Redis", redis)],
+            ..take("server", round, 1.0)
+        };
+        let takes = [with(1, 20.0, 9.0), with(2, 30.0, 7.0), with(3, 25.0, 8.0), take("floor", 1, 5.0)];
+        let message = PerMessage::of(&takes, "paced").unwrap();
+        assert_eq!(message.cpu_us, Spread { min: 29.0, median: 33.0, max: 37.0 });
+        assert_eq!(message.shares, [share("server 1", 25.0), share("Redis", 8.0)]);
+        assert!(PerMessage::of(&takes, "saturated").is_none() && PerMessage::of(&takes[3..], "paced").is_none());
     }
 
     #[test]

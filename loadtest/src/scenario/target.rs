@@ -14,6 +14,8 @@ pub(super) struct Target {
     pub(super) name: &'static str,
     pub(super) fleet: Fleet,
     pub(super) pids: Vec<u32>,
+    /// Of a Redis behind the server.
+    pub(super) redis_pids: Vec<u32>,
     /// Ends the floor together with its target.
     _floor: Option<FloorProcess>,
 }
@@ -26,7 +28,7 @@ impl Target {
             watch.pids.iter().try_for_each(|pid| pin_process(*pid, pin.server))?;
         }
         let fleet = Fleet::new(fleet_config(args, &args.urls)?)?;
-        Ok(Self { name: "server", fleet, pids: watch.pids.clone(), _floor: None })
+        Ok(Self { name: "server", fleet, pids: watch.pids.clone(), redis_pids: Vec::new(), _floor: None })
     }
 
     /// A floor, started for this run and kept on the same core as the server.
@@ -36,7 +38,8 @@ impl Target {
             pin_process(floor.pid(), pin.server)?;
         }
         let fleet = Fleet::new(fleet_config(args, &[floor.url()])?)?;
-        Ok(Self { name: "floor", fleet, pids: vec![floor.pid()], _floor: Some(floor) })
+        let pids = vec![floor.pid()];
+        Ok(Self { name: "floor", fleet, pids, redis_pids: Vec::new(), _floor: Some(floor) })
     }
 
     /// Opens and joins `count` connections.

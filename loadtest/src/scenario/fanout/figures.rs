@@ -6,7 +6,7 @@ use super::side::Side;
 use crate::cli::FanoutArgs;
 use crate::measure::{Integrity, Spread};
 use crate::report::{Report, Section};
-use crate::scenario::take::{self, Take};
+use crate::scenario::take::{self, PerMessage, Take};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Figures {
@@ -21,6 +21,8 @@ pub(super) struct Figures {
     saturated_ratio: Option<Spread>,
     /// How many times cheaper a saturated delivery is than a paced one, by the medians.
     coalescing_gain: Option<f64>,
+    /// CPU of server and Redis for a message, by load; where several processes are watched.
+    per_message: Vec<PerMessage>,
     integrity: Integrity,
     other_frames: u64,
 }
@@ -38,6 +40,7 @@ impl Figures {
             paced_ratio: take::ratio_to_floor(&takes, "paced"),
             saturated_ratio: take::ratio_to_floor(&takes, "saturated"),
             coalescing_gain: paced.zip(saturated).map(|(paced, saturated)| paced.median / saturated.median),
+            per_message: ["paced", "saturated"].into_iter().filter_map(|load| PerMessage::of(&takes, load)).collect(),
             integrity: server.integrity(),
             other_frames: server.other_frames(),
             takes,
@@ -55,6 +58,16 @@ impl Figures {
         let median = |spread: Option<Spread>| spread.map(|spread| spread.median);
         report.check_at_most("max-ratio", median(self.paced_ratio), args.max_ratio);
         report.check_at_most("max-saturated-ratio", median(self.saturated_ratio), args.max_saturated_ratio);
+        if args.max_cpu_per_message.is_some() && self.per_message.is_empty() {
+            report.check_at_most("max-cpu-per-message (µs)", None, args.max_cpu_per_message);
+        }
+        for PerMessage { load, cpu_us, .. } in &self.per_message {
+            report.check_at_most(
+                &format!("max-cpu-per-message (µs), {load}"),
+                Some(cpu_us.median),
+                args.max_cpu_per_message,
+            );
+        }
         report.check_at_least("min-coalescing-gain", self.coalescing_gain, args.min_coalescing_gain);
         report.figures(self);
     }
@@ -76,6 +89,10 @@ impl Figures {
                 report.headline(name, format!("{:.2}{unit}", spread.median), meaning);
             }
         }
+        for PerMessage { load, cpu_us, .. } in &self.per_message {
+            let name = format!("CPU per message, {load}");
+            report.headline(&name, format!("{:.1} µs", cpu_us.median), "of all processes of the server and of Redis");
+        }
         let Integrity { lost, duplicated, reordered } = self.integrity;
         let faults = (lost + duplicated + reordered).to_string();
         report.headline("lost, twice or out of order", faults, "of all deliveries, each of which was checked");
@@ -94,6 +111,12 @@ impl Figures {
         for (name, spread) in spreads {
             if let Some(spread) = spread {
                 section.row([name.to_owned(), spread.to_string()]);
+            }
+        }
+        for PerMessage { load, cpu_us, shares } in &self.per_message {
+            section.row([format!("CPU per message, {load}, µs"), cpu_us.to_string()]);
+            for share in shares {
+                section.row([format!("  of that {}", share.process), format!("{:.2}", share.cpu_us_per_message)]);
             }
         }
         if let Some(gain) = self.coalescing_gain {

@@ -1,7 +1,8 @@
 //! One publisher, many subscribers of one topic.
 //!
 //! The publisher's connection is the last one; it is joined as well, since only who is joined may push. If the server sends
-//! it its own messages they count as deliveries for the CPU, but nobody waits for them.
+//! it its own messages they count as deliveries for the CPU, but nobody waits for them. With several `--url` connections
+//! take turns at the nodes: one subscriber and two nodes are a message that crosses from the second node to the first.
 
 mod audience;
 mod figures;
@@ -27,10 +28,9 @@ pub(super) fn run(args: &FanoutArgs) -> Result<bool, Error> {
     ensure_descriptors((args.subscribers + 1) * if args.with_floor { 1 + loads.len() } else { 1 })?;
 
     // A side and the loads it is put under.
-    let mut sides = vec![(
-        Side::join(Target::server(&args.common.target, &args.common.watch)?, args, &mut progress)?,
-        loads.clone(),
-    )];
+    let mut server = Target::server(&args.common.target, &args.common.watch)?;
+    server.redis_pids.clone_from(&args.redis_pids);
+    let mut sides = vec![(Side::join(server, args, &mut progress)?, loads.clone())];
     if args.with_floor {
         for load in &loads {
             let coalesce = matches!(load, Load::InFlight(_));
