@@ -21,6 +21,10 @@ pub(crate) enum Error {
     Stuck { done: usize, wanted: usize, seconds: u64 },
     #[error("the push of {event:?} to {topic} was refused: {reason}")]
     PushRefused { topic: String, event: String, reason: String },
+    #[error(
+        "the server ended the channel {topic} with {how}; does its application handle the event {event:?}? (--event names another)"
+    )]
+    ChannelEnded { topic: String, event: String, how: String },
     #[error("process {pid} can't be watched: {reason}")]
     Process { pid: u32, reason: String },
     #[error("the floor did not start: {0}")]

@@ -33,7 +33,7 @@ pub(crate) struct PopulationArgs {
     /// Deliveries per second over all connections, in place of --rate.
     #[arg(long, value_parser = positive, value_name = "PER_SECOND")]
     pub(crate) deliveries: Option<f64>,
-    /// The event that publishers push and the server broadcasts.
+    /// The event that publishers push and the server's application broadcasts.
     #[arg(long, default_value = "message")]
     pub(crate) event: String,
     /// Size of the pushed JSON payload.
@@ -106,4 +106,7 @@ pub(crate) struct MixedArgs {
     /// Events per second, over all topics, that nobody waits for and nobody counts as lost: somebody is typing.
     #[arg(long, value_parser = positive, default_value = "20")]
     pub(crate) typing: f64,
+    /// That event. Like --event it must be one that the server's application handles.
+    #[arg(long, default_value = "typing")]
+    pub(crate) typing_event: String,
 }

@@ -63,6 +63,12 @@ impl<'a> Message<'a> {
     pub(crate) fn reply(&self) -> Option<Reply<'a>> {
         if self.event == "phx_reply" { serde_json::from_str(self.payload.get()).ok() } else { None }
     }
+
+    /// How the server has ended the channel, if it says so: a channel of Phoenix crashes when it does not handle an event.
+    pub(crate) fn end(&self) -> Option<String> {
+        let ends = matches!(self.event.as_ref(), "phx_error" | "phx_close");
+        ends.then(|| format!("{} {}", self.event, self.payload.get()))
+    }
 }
 
 /// The text of a message.
@@ -168,5 +174,7 @@ mod tests {
         assert_eq!((reply.status.as_ref(), reply.response.get()), ("error", r#"{"reason":"no"}"#));
         assert!(decode(Vsn::V2, br#"[null,null,"t","e",{}]"#).unwrap().reply().is_none());
         assert!(decode(Vsn::V2, b"{}").is_none());
+        let crash = br#"["1","1","t","phx_error",{"reason":"channel_crash"}]"#;
+        assert_eq!(decode(Vsn::V2, crash).unwrap().end().unwrap(), r#"phx_error {"reason":"channel_crash"}"#);
     }
 }

@@ -48,6 +48,11 @@ impl Connection {
         websocket::append_frame(&mut self.pending, Opcode::Pong, Some(MASK), payload);
     }
 
+    /// Whether the server has answered the upgrade.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded
+    }
+
     /// Bytes that the server has not taken yet.
     pub(crate) fn backlog(&self) -> usize {
         self.pending.len()

@@ -144,7 +144,8 @@ impl Fleet {
         }
         self.dispatch(handler);
         for id in self.heartbeats.due(self.connections.len(), Instant::now()) {
-            if let Some(connection) = &mut self.connections[id] {
+            // Who is not upgraded yet must not speak, and needs no heartbeat.
+            if let Some(connection) = self.connections[id].as_mut().filter(|connection| connection.is_upgraded()) {
                 connection.queue_text(self.heartbeat_text.as_bytes());
                 self.dirty.push(id);
             }

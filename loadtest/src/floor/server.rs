@@ -68,7 +68,7 @@ pub(crate) fn run(listen: SocketAddr, powers: Powers, on_listening: impl FnOnce(
                     if event.is_writable() {
                         floor.with(id, Socket::flush);
                     }
-                    floor.read(id, &mut buffer);
+                    floor.read(id, &mut buffer, event.is_read_closed() || event.is_error());
                 }
             }
         }
@@ -96,10 +96,10 @@ impl Floor {
         }
     }
 
-    fn read(&mut self, id: usize, buffer: &mut [u8]) {
+    fn read(&mut self, id: usize, buffer: &mut [u8], to_the_end: bool) {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         let mut texts = Vec::new();
-        let alive = socket.read(buffer, &mut texts);
+        let alive = socket.read(buffer, to_the_end, &mut texts);
         let vsn = socket.vsn;
         for text in texts {
             if let Some(message) = decode(vsn, &text) {

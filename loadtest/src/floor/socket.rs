@@ -23,8 +23,10 @@ impl Socket {
         Self { stream, vsn: Vsn::V1, topics: Vec::new(), upgraded: false, partial: Vec::new(), pending: Vec::new() }
     }
 
-    /// Reads all there is into `texts`; false once the socket is over.
-    pub(super) fn read(&mut self, buffer: &mut [u8], texts: &mut Vec<Vec<u8>>) -> bool {
+    /// Reads all there is into `texts`; false once the socket is over. With edge-triggered readiness a short read means that
+    /// the socket is empty, and a second one would cost as much as the first; only when the peer has closed its side must the end
+    /// be read as well.
+    pub(super) fn read(&mut self, buffer: &mut [u8], to_the_end: bool, texts: &mut Vec<Vec<u8>>) -> bool {
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => return false,
@@ -32,6 +34,9 @@ impl Socket {
                     self.partial.extend_from_slice(&buffer[..count]);
                     if !self.consume(texts) {
                         return false;
+                    }
+                    if count < buffer.len() && !to_the_end {
+                        return true;
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

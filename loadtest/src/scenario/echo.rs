@@ -118,7 +118,8 @@ impl Side {
         let topics = TopicPattern::new(&args.topic, 1);
         target.join(&args.common.target, &topics, args.connections, None, progress)?;
         let padding = "x".repeat(args.payload_bytes.saturating_sub(r#"{"p":""}"#.len()));
-        let echoes = Echoes::new(target.fleet.config().vsn, target.fleet.config().endpoints.clone());
+        let echoes =
+            Echoes::new(target.fleet.config().vsn, target.fleet.config().endpoints.clone(), args.event.clone());
         Ok(Self { target, echoes, topics, payload: format!(r#"{{"p":"{padding}"}}"#), turn: 0 })
     }
 
@@ -187,6 +188,7 @@ impl Side {
 struct Echoes {
     vsn: Vsn,
     endpoints: Endpoints,
+    event: String,
     flights: Flights,
     /// A reply counts only on the connection that pushed.
     awaited: HashSet<(u64, ConnectionId)>,
@@ -199,10 +201,11 @@ struct Echoes {
 }
 
 impl Echoes {
-    fn new(vsn: Vsn, endpoints: Endpoints) -> Self {
+    fn new(vsn: Vsn, endpoints: Endpoints, event: String) -> Self {
         Self {
             vsn,
             endpoints,
+            event,
             flights: Flights::default(),
             awaited: HashSet::new(),
             answered: Vec::new(),
@@ -217,7 +220,13 @@ impl Echoes {
     /// True if `text` is any reply.
     fn on_text(&mut self, id: ConnectionId, text: &[u8]) -> bool {
         let Some(message) = decode(self.vsn, text) else { return false };
-        let Some(reply) = message.reply() else { return false };
+        let Some(reply) = message.reply() else {
+            if let Some(how) = message.end() {
+                let (topic, event) = (message.topic.as_ref().to_owned(), self.event.clone());
+                self.failure.get_or_insert(Error::ChannelEnded { topic, event, how });
+            }
+            return false;
+        };
         let number = message.reference.as_deref().and_then(|reference| reference.strip_prefix('e')?.parse().ok());
         let Some(number) = number.filter(|number| self.awaited.remove(&(*number, id))) else { return true };
         if let Some(intended) = self.flights.arrive(number) {

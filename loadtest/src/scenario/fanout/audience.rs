@@ -108,9 +108,9 @@ impl Audience {
     fn on_subscriber(&mut self, id: ConnectionId, text: &[u8]) {
         let Some(number) = self.number(text) else {
             // Heartbeats are answered too.
-            let is_reply = decode(self.vsn, text).is_some_and(|message| message.reply().is_some());
-            self.other += u64::from(!is_reply);
-            return;
+            let message = decode(self.vsn, text);
+            self.other += u64::from(message.as_ref().is_none_or(|message| message.reply().is_none()));
+            return self.note_end(message.and_then(|message| message.end()));
         };
         self.deliveries += 1;
         if self.sequences[id].note(number)
@@ -120,13 +120,23 @@ impl Audience {
         }
     }
 
+    fn note_end(&mut self, how: Option<String>) {
+        if let Some(how) = how {
+            let (topic, event) = (self.topic.clone(), self.event.clone());
+            self.failure.get_or_insert(Error::ChannelEnded { topic, event, how });
+        }
+    }
+
     fn on_publisher(&mut self, text: &[u8]) {
         let Some(message) = decode(self.vsn, text) else {
             self.other += 1;
             return;
         };
         match message.reply() {
-            None => self.deliveries += u64::from(self.number(text).is_some()),
+            None => {
+                self.deliveries += u64::from(self.number(text).is_some());
+                self.note_end(message.end());
+            }
             Some(reply) if reply.status == "ok" => {}
             Some(reply) => {
                 let (topic, event) = (self.topic.clone(), self.event.clone());

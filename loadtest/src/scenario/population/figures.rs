@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::plan::{Life, Style};
+use super::plan::Life;
 use super::tally::{Second, Tally, latency};
 use super::watch::{Sample, Watch};
 use crate::cli::PopulationArgs;
@@ -28,6 +28,7 @@ pub(super) struct Figures {
     other_frames: u64,
     refused: u64,
     lost_connections: u64,
+    ended_channels: u64,
     gone: u64,
     returned: u64,
     recovered: u64,
@@ -54,6 +55,8 @@ pub(super) struct Figures {
     first_refusal: Option<String>,
     #[serde(skip)]
     first_loss: Option<String>,
+    #[serde(skip)]
+    first_end: Option<String>,
 }
 
 impl Figures {
@@ -101,6 +104,7 @@ impl Figures {
             other_frames: tally.other_frames,
             refused: tally.refused,
             lost_connections: tally.lost_connections,
+            ended_channels: tally.ended_channels,
             gone: tally.gone,
             returned: tally.returned,
             recovered: tally.recovered,
@@ -112,15 +116,16 @@ impl Figures {
             tool_cpu_s: tally.tool_cpu_s,
             first_refusal: tally.first_refusal,
             first_loss: tally.first_loss,
+            first_end: tally.first_end,
         }
     }
 
     /// Puts everything into the report, and checks what was asked.
-    pub(super) fn fill(&mut self, report: &mut Report, args: &PopulationArgs, style: Style) {
+    pub(super) fn fill(&mut self, report: &mut Report, args: &PopulationArgs, life: Life) {
         report.section(self.table());
         std::mem::take(&mut self.plots).into_iter().for_each(|plot| report.plot(plot));
         self.headlines(report);
-        self.judge(report, style.life);
+        self.judge(report, life);
         if self.resident_bytes.is_none() {
             report.notice("memory and CPU are not known; name the server's processes with --pid and --redis-pid");
         }
@@ -135,6 +140,11 @@ impl Figures {
         report.check("deliveries", clean, detail);
         let detail = format!("{} ended by themselves", self.lost_connections);
         report.check("connections held", self.lost_connections == 0, detail);
+        let first = self.first_end.as_ref().map_or(String::new(), |how| {
+            format!(", the first with {how}; does its application handle the events that are pushed?")
+        });
+        let detail = format!("{} were ended by the server{first}", self.ended_channels);
+        report.check("channels held", self.ended_channels == 0, detail);
         report.check("everybody is there in the end", self.missing == 0, format!("{} are not", self.missing));
         let refusal = self.first_refusal.as_deref().map_or(String::new(), |reason| format!(", the first: {reason}"));
         report.check("pushes", self.refused == 0, format!("{} refused{refusal}", self.refused));

@@ -61,6 +61,7 @@ pub(super) struct Members {
     join_payload: Value,
     first_number: usize,
     event: String,
+    typing_event: String,
     padding: String,
     marker: Finder<'static>,
     clock: Instant,
@@ -105,6 +106,7 @@ impl Members {
             join_payload: serde_json::from_str(&plan.join_payload).unwrap_or_else(|_| json!({})),
             first_number: plan.first_member,
             event: plan.event.clone(),
+            typing_event: plan.typing_event.clone(),
             padding: "x".repeat(plan.payload_bytes.saturating_sub(40)),
             marker: Finder::new(MARKER),
             clock,
@@ -187,7 +189,7 @@ impl Members {
     pub(super) fn type_in(&mut self, fleet: &mut Fleet, topic: usize) {
         let first = self.topics[topic].first;
         if let Some(id) = self.members[first].connection.filter(|_| self.members[first].joined) {
-            fleet.send(id, &self.text(topic, "typing", "typing", "{}"));
+            fleet.send(id, &self.text(topic, "typing", &self.typing_event, "{}"));
         }
     }
 

@@ -28,20 +28,20 @@ pub(super) use worker::work;
 
 /// Holds connections under steady traffic.
 pub(super) fn soak(args: &SoakArgs) -> Result<bool, Error> {
-    run("soak", &args.population, Style::STEADY, Report::new("soak", args))
+    run("soak", &args.population, &Style::STEADY, Report::new("soak", args))
 }
 
 /// Cuts waves of connections, which come back.
 pub(super) fn reconnect(args: &ReconnectArgs) -> Result<bool, Error> {
-    run("reconnect", &args.population, Style::waves(args), Report::new("reconnect", args))
+    run("reconnect", &args.population, &Style::waves(args), Report::new("reconnect", args))
 }
 
 /// A chat-like day.
 pub(super) fn mixed(args: &MixedArgs) -> Result<bool, Error> {
-    run("mixed", &args.population, Style::chat(args), Report::new("mixed", args))
+    run("mixed", &args.population, &Style::chat(args), Report::new("mixed", args))
 }
 
-fn run(name: &str, args: &PopulationArgs, style: Style, mut report: Report) -> Result<bool, Error> {
+fn run(name: &str, args: &PopulationArgs, style: &Style, mut report: Report) -> Result<bool, Error> {
     let seed = args.seed.unwrap_or_else(random);
     let plans = plans(args, style, seed)?;
     let topics = plans.iter().map(|plan| plan.sizes.len()).sum();
@@ -55,6 +55,6 @@ fn run(name: &str, args: &PopulationArgs, style: Style, mut report: Report) -> R
     let (tally, seconds) = crew.finish(args, &mut watch, &mut progress)?;
     let asked = messages_per_second(args, topics);
     report.notice(format!("--seed {seed} repeats the random decisions"));
-    Figures::new(args, topics, asked, joined_in, tally, seconds, &watch).fill(&mut report, args, style);
+    Figures::new(args, topics, asked, joined_in, tally, seconds, &watch).fill(&mut report, args, style.life);
     report.finish(&args.common.output)
 }

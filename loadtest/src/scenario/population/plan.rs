@@ -31,6 +31,7 @@ pub(super) struct Plan {
     pub(super) payload_bytes: usize,
     pub(super) messages_per_second: f64,
     pub(super) typing_per_second: f64,
+    pub(super) typing_event: String,
     pub(super) duration: Duration,
     pub(super) drain: Duration,
     pub(super) seed: u64,
@@ -49,15 +50,17 @@ pub(super) enum Life {
 }
 
 /// How a population lives.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Style {
     pub(super) life: Life,
     pub(super) sizes: Sizes,
     pub(super) typing: f64,
+    pub(super) typing_event: String,
 }
 
 impl Style {
-    pub(super) const STEADY: Self = Self { life: Life::Stay, sizes: Sizes::Even, typing: 0.0 };
+    pub(super) const STEADY: Self =
+        Self { life: Life::Stay, sizes: Sizes::Even, typing: 0.0, typing_event: String::new() };
 
     pub(super) fn waves(args: &ReconnectArgs) -> Self {
         let ReconnectArgs { wave_every: every, wave_share: share, away, recover, .. } = *args;
@@ -65,7 +68,8 @@ impl Style {
     }
 
     pub(super) fn chat(args: &MixedArgs) -> Self {
-        Self { life: Life::Sessions { mean: args.session }, sizes: args.sizes, typing: args.typing }
+        let (life, typing_event) = (Life::Sessions { mean: args.session }, args.typing_event.clone());
+        Self { life, sizes: args.sizes, typing: args.typing, typing_event }
     }
 }
 
@@ -90,7 +94,7 @@ pub(super) fn messages_per_second(args: &PopulationArgs, topics: usize) -> f64 {
 ///
 /// # Errors
 /// When a worker would have no topic, or no source address of its own.
-pub(super) fn plans(args: &PopulationArgs, style: Style, seed: u64) -> Result<Vec<Plan>, Error> {
+pub(super) fn plans(args: &PopulationArgs, style: &Style, seed: u64) -> Result<Vec<Plan>, Error> {
     let sizes = sizes(args, style.sizes);
     let workers = args.workers as usize;
     if sizes.len() < workers {
@@ -129,6 +133,7 @@ pub(super) fn plans(args: &PopulationArgs, style: Style, seed: u64) -> Result<Ve
             payload_bytes: args.payload_bytes,
             messages_per_second: messages * share,
             typing_per_second: style.typing * share,
+            typing_event: style.typing_event.clone(),
             duration: args.duration,
             drain: args.drain,
             seed: seed.wrapping_add(worker as u64),
@@ -190,7 +195,7 @@ mod tests {
         for (connections, workers) in [(1000, 3), (20, 2), (7, 1), (45, 4)] {
             let args = args(&format!("loadtest soak --connections {connections} --workers {workers} --rate 50"));
             for sizes in [Sizes::Even, Sizes::Uneven] {
-                let Ok(plans) = plans(&args, Style { sizes, ..Style::STEADY }, 1) else {
+                let Ok(plans) = plans(&args, &Style { sizes, ..Style::STEADY }, 1) else {
                     assert!(connections / 10 < workers, "{connections} {workers}");
                     continue;
                 };
@@ -224,6 +229,6 @@ mod tests {
     #[test]
     fn a_far_server_needs_a_source_for_each_worker() {
         let args = args("loadtest soak --workers 2 --url ws://192.0.2.1:1/s --source 192.0.2.2");
-        assert!(plans(&args, Style::STEADY, 1).is_err());
+        assert!(plans(&args, &Style::STEADY, 1).is_err());
     }
 }

@@ -41,6 +41,9 @@ pub(super) struct Tally {
     /// Connections that ended though nobody cut them.
     pub(super) lost_connections: u64,
     pub(super) first_loss: Option<String>,
+    /// Channels that the server ended.
+    pub(super) ended_channels: u64,
+    pub(super) first_end: Option<String>,
     /// Members that were cut or went, and that came back or came in their place.
     pub(super) gone: u64,
     pub(super) returned: u64,
@@ -75,6 +78,8 @@ impl Tally {
         self.first_refusal = self.first_refusal.take().or(other.first_refusal);
         self.lost_connections += other.lost_connections;
         self.first_loss = self.first_loss.take().or(other.first_loss);
+        self.ended_channels += other.ended_channels;
+        self.first_end = self.first_end.take().or(other.first_end);
         self.gone += other.gone;
         self.returned += other.returned;
         self.recovered += other.recovered;

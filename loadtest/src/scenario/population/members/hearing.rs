@@ -23,7 +23,13 @@ impl Members {
                     Some((message, reply)) => {
                         self.on_reply(member, message, reply.status == "ok", reply.response.get());
                     }
-                    None => self.tally.other_frames += 1,
+                    None => {
+                        self.tally.other_frames += 1;
+                        if let Some((message, how)) = message.and_then(|one| one.end().map(|how| (one, how))) {
+                            self.tally.ended_channels += 1;
+                            self.tally.first_end.get_or_insert_with(|| format!("{how} in {}", message.topic));
+                        }
+                    }
                 }
             }
         }
