@@ -26,7 +26,7 @@ SCRIPTS = $(shell grep -rlIE '^\#!.*\b(bash|sh)$$' --exclude-dir=target --exclud
 YAML = $(shell find . \( -name target -o -name node_modules -o -name .git -o -path ./helm/gateway/templates \) -prune \
 	-o \( -name '*.yml' -o -name '*.yaml' \) -print)
 
-.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery longpoll donations chat gym screenshots rolling test-deploy image k8s performance model
+.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery longpoll donations chat gym screenshots rolling test-deploy image k8s performance model picture
 
 help:
 	@echo 'make run             start the gateway for development; it prints the address of its page'
@@ -34,7 +34,7 @@ help:
 	@echo 'make test            install what the tests need, lint, and run every test'
 	@echo 'make lint            all static checks'
 	@echo 'make bench           measure, with the thresholds of docs/PERFORMANCE.md'
-	@echo 'make performance     measure every row of the table in docs/PERFORMANCE.md beside its floor, seven minutes'
+	@echo 'make performance     measure every row of the table in docs/PERFORMANCE.md beside its floor, six minutes'
 	@echo 'make churn           $(CHURN_CLIENTS) clients come and go on three pods for $(CHURN_SECONDS) s while pods die; all must agree'
 	@echo 'make recovery        $(RECOVERY_CLIENTS) clients are cut off again and again for $(RECOVERY_SECONDS) s; none may miss a message'
 	@echo 'make longpoll        clients poll two pods in turn for $(LONGPOLL_SECONDS) s, while the pods die; none may miss a message'
@@ -43,6 +43,7 @@ help:
 	@echo 'make fleet           ten pods, 100,000 connections with presence, held for five minutes under traffic'
 	@echo 'make model           fleets of 2, 5 and 10 pods, and what they say about larger ones'
 	@echo 'make screenshots     take the pictures of docs/images again'
+	@echo 'make picture         the picture of the measurements in the README, from what make performance has left'
 	@echo 'make autobahn        the Autobahn suite against the WebSocket codec (needs a Python 2.7)'
 	@echo 'make fuzz            fuzz each target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make image           build the container image without a network, run it and test it (ten minutes the first time)'
@@ -140,6 +141,9 @@ model:
 screenshots: deps
 	cargo build --locked --package gateway --bins --examples
 	cd gateway/tests/clients && GATEWAY_BIN="$(CURDIR)/target/debug/gateway" node screenshots.mjs
+
+picture: deps
+	cd gateway/tests/clients && node screenshots.mjs report
 
 autobahn:
 	gateway/tests/autobahn/run.sh

@@ -24,7 +24,8 @@ scenario() {
     local title=$1
     shift
     echo "== $title"
-    if [[ " $* " == *" --pin "* ]]; then start_pod taskset --cpu-list 0; else start_pod; fi
+    [[ " $* " != *" --pin "* ]] || via=(taskset --cpu-list 0)
+    start_pod
     "$BIN/loadtest" "$@" "${target[@]}" || failed+=("$title")
     stop_all
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures every row of the table in docs/PERFORMANCE.md, one after the other: each against a fresh gateway (or two on a Redis of
 # their own) and, in turn on the same core, against a floor, the least a server can do. Prints the table, writes it with a page for
-# each run into OUT, and fails when a goal of loadtest/goals.json is missed. Takes about seven minutes.
+# each run into OUT, and fails when a goal of loadtest/goals.json is missed. Takes about six minutes.
 # usage: loadtest/performance.sh [RUN…] (after `cargo build --release --workspace`); with names only those runs are taken again,
 # and the table is made with what the others have left in OUT.
 set -euo pipefail
@@ -38,15 +38,15 @@ measure() {
 
 # What is compared with a floor runs on one core, with one worker, and the tool on the other core.
 one_core() {
-    start_pod taskset --cpu-list 0
+    via=(taskset --cpu-list 0)
 }
 
-# two_pods [COMMAND…]: a Redis and two pods.
+# A Redis and two pods.
 two_pods() {
     start_redis
     target=(--redis-pid "$redis")
-    start_pod "$@"
-    start_pod "$@"
+    start_pod
+    start_pod
 }
 
 if wanted idle; then
@@ -59,14 +59,17 @@ if wanted idle-floor; then
 fi
 if wanted fanout; then
     one_core
+    start_pod
     measure fanout fanout --subscribers 1000 --rate 20 --in-flight 4 --with-floor --pin --duration 8s
 fi
 if wanted echo; then
     one_core
+    start_pod
     measure echo echo --connections 100 --in-flight 1 --via heartbeat --with-floor --pin --duration 5s
 fi
 if wanted storm; then
     one_core
+    start_pod
     measure storm storm --connections 4000 --in-flight 100 --rounds 3 --with-floor --pin
 fi
 if wanted presence; then
@@ -79,7 +82,8 @@ if wanted presence-floor; then
 fi
 if wanted pods; then
     # Connections take turns: the only subscriber is on the first pod, the publisher on the second.
-    two_pods taskset --cpu-list 0
+    one_core
+    two_pods
     measure pods fanout --subscribers 1 --rate 2000 --in-flight 8 --duration 5s
 fi
 if wanted ghosts; then

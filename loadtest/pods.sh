@@ -7,6 +7,8 @@ redis=
 port=
 pods=()
 target=()
+# The command by way of which pods are started, if any.
+via=()
 
 cli() {
     redis-cli -p "$port" "$@"
@@ -39,13 +41,12 @@ await_file() {
     return 1
 }
 
-# start_pod [COMMAND…]: starts a pod, on the Redis if one was started, by way of the command if there is one; adds to `pods`, and to
-# the flags of the load tool, `target`.
+# Starts a pod, on the Redis if one was started; adds to `pods`, and to the flags of the load tool, `target`.
 start_pod() {
     local flags=(serve --config loadtest/bench.toml --listen 127.0.0.1:0 --internal-listen 127.0.0.1:0 --ready-file "$work/ready")
     [[ -z $redis ]] || flags+=(--redis-url "redis://127.0.0.1:$port")
     rm -f "$work/ready"
-    "$@" "$BIN/gateway" "${flags[@]}" >"$work/gateway.log" 2>&1 &
+    "${via[@]}" "$BIN/gateway" "${flags[@]}" >"$work/gateway.log" 2>&1 &
     pods+=($!)
     if ! await_file "$work/ready" $!; then
         echo "a pod did not start:" >&2
@@ -76,5 +77,5 @@ stop_all() {
         kill -TERM "$redis" 2>/dev/null || true
         wait "$redis" 2>/dev/null || true
     fi
-    pods=() redis='' target=()
+    pods=() redis='' target=() via=()
 }

@@ -54,14 +54,15 @@ fn idle_and_storm() {
     }
 }
 
+const SHORT: &str = "--duration 100ms --warmup 0s --rounds 1 --with-floor";
+
 #[test]
-fn fanout_and_echo() {
+fn fanout() {
     let server = Phoenix::start(2, None);
-    let takes = "--duration 100ms --warmup 0s --rounds 1 --with-floor";
     for vsn in ["1.0.0", "2.0.0"] {
         // In place of a Redis the same process is watched once more.
         let fanout = format!(
-            "fanout --vsn {vsn} --subscribers 9 --rate 100 --in-flight 4 {takes} --max-ratio {ANY} --max-saturated-ratio {ANY} \
+            "fanout --vsn {vsn} --subscribers 9 --rate 100 --in-flight 4 {SHORT} --max-ratio {ANY} --max-saturated-ratio {ANY} \
              --min-coalescing-gain 0.000001 --max-cpu-per-message {ANY} --redis-pid {}",
             std::process::id()
         );
@@ -69,8 +70,15 @@ fn fanout_and_echo() {
         let take = &report["figures"]["takes"][0];
         assert_eq!((&take["messages"], &take["units"]), (&10.into(), &100.into()), "{take}");
         assert_eq!(report["figures"]["per_message"][1]["shares"][1]["process"], "Redis");
+    }
+}
+
+#[test]
+fn echo() {
+    let server = Phoenix::start(2, None);
+    for vsn in ["1.0.0", "2.0.0"] {
         for load in ["--rate 100", "--in-flight 2", "--in-flight 1 --via heartbeat"] {
-            let echo = format!("echo --vsn {vsn} --connections 4 {load} {takes} --max-ratio {ANY}");
+            let echo = format!("echo --vsn {vsn} --connections 4 {load} {SHORT} --max-ratio {ANY}");
             let report = holds(&server, &format!("echo-{vsn}"), &echo);
             assert_eq!(
                 (&report["figures"]["other_frames"], &report["figures"]["replies_not_ok"]),

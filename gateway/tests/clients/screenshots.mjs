@@ -1,5 +1,5 @@
 // Takes the pictures of docs/images, from the pages as they are: `make screenshots`. With names, only those scenes:
-// `node screenshots.mjs playground`.
+// `node screenshots.mjs playground`. The page of measurements is only there after `make performance`: `make picture`.
 
 import { mkdir, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -10,12 +10,14 @@ import { Gateway } from "./support/gateway.mjs";
 
 const FOLDER = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
 const MOST_BYTES = 150_000;
+const REPORT = fileURLToPath(new URL("../../../target/performance/index.html", import.meta.url));
 const DESKTOP = { width: 1280, height: 1000 };
 const PAGE = { width: 900, height: 640 };
 const PHONE = { width: 390, height: 1000 };
 
 /** By name: each gets a `stage` and takes its pictures. */
 const SCENES = { playground, donations, chat, gym };
+const MEASURED = { report };
 
 async function playground(stage) {
   const gateway = await Gateway.start(stage);
@@ -107,6 +109,14 @@ async function gym(stage) {
   await stage.picture(trainer, "gym");
 }
 
+/** Its headlines, and the bars below them. */
+async function report(stage) {
+  const page = await stage.page(`file://${REPORT}`, { viewport: { width: 1000, height: 800 } });
+  const bottom = await page.$eval(".meters", (meters) => Math.ceil(meters.getBoundingClientRect().bottom));
+  await page.setViewportSize({ width: 1000, height: bottom + 24 });
+  await stage.picture(page, "loadtest-report", 200_000);
+}
+
 /** What a scene is played with; all of it ends with `close`. */
 class Stage {
   #browser;
@@ -123,7 +133,7 @@ class Stage {
   }
 
   /** Takes what the page shows, without the focus that the script has set. */
-  async picture(page, name) {
+  async picture(page, name, most = MOST_BYTES) {
     await page.evaluate(() => document.activeElement.blur());
     await page.mouse.move(0, 0);
     const path = `${FOLDER}${name}.png`;
@@ -133,7 +143,7 @@ class Stage {
     const clip = { x: 0, y: 0, width, height: Math.min(bottom, height) };
     await page.screenshot({ path, clip, animations: "disabled" });
     const { size } = await stat(path);
-    if (size > MOST_BYTES) throw new Error(`${path} has ${size} bytes: at most ${MOST_BYTES} belong into the repository`);
+    if (size > most) throw new Error(`${path} has ${size} bytes: at most ${most} belong into the repository`);
     console.log(`${path}: ${Math.round(size / 1000)} KB`);
   }
 
@@ -145,10 +155,11 @@ class Stage {
 await mkdir(FOLDER, { recursive: true });
 const wanted = process.argv.slice(2);
 for (const name of wanted.length > 0 ? wanted : Object.keys(SCENES)) {
-  if (!Object.hasOwn(SCENES, name)) throw new Error(`no scene ${name}: there are ${Object.keys(SCENES).join(", ")}`);
+  const scene = { ...SCENES, ...MEASURED }[name];
+  if (!scene) throw new Error(`no scene ${name}: there are ${Object.keys({ ...SCENES, ...MEASURED }).join(", ")}`);
   const stage = new Stage();
   try {
-    await SCENES[name](stage);
+    await scene(stage);
   } finally {
     await stage.close();
   }

@@ -12,5 +12,5 @@ pub(crate) use args::{Cli, Command, purpose};
 pub(crate) use flood::FloodArgs;
 pub(crate) use population::{MixedArgs, PopulationArgs, ReconnectArgs, Sizes, SoakArgs};
 pub(crate) use scenarios::{EchoArgs, FanoutArgs, FloorArgs, IdleArgs, PresenceArgs, StormArgs, Via};
-pub(crate) use shared::{OutputArgs, TargetArgs, WatchArgs};
+pub(crate) use shared::{OutputArgs, TakeArgs, TargetArgs, WatchArgs};
 pub(crate) use summary::{ModelArgs, TableArgs};

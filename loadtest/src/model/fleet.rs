@@ -16,6 +16,9 @@ pub(super) struct Fleet {
     pub(super) redis_us_per_message: f64,
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
+    pub(super) seconds: u64,
+    /// Others had more to do on the machine than it has cores when the run began.
+    pub(super) disturbed: bool,
 }
 
 impl Fleet {
@@ -43,6 +46,8 @@ impl Fleet {
             redis_us_per_message: figure("redis_cpu_us_per_message")?,
             p50_ms: figure("delivery_latency.p50_ms")?,
             p99_ms: figure("delivery_latency.p99_ms")?,
+            seconds: document["config"]["duration"]["secs"].as_u64().unwrap_or_default(),
+            disturbed: document["machine"]["load_average"].as_f64() > document["machine"]["cores"].as_f64(),
         })
     }
 

@@ -36,6 +36,7 @@ pub(crate) fn run(args: &ModelArgs) -> Result<bool, Error> {
     };
     let fleets = args.results.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let model = Model::of(fleets).map_err(Error::Usage)?;
+    model.notes().for_each(|note| say(&format!("note: {note}\n")));
     say(&[model.measured(), model.checked(), model.foretold(&args.nodes)].map(|table| table.join("\n")).join("\n\n"));
     let worst = model.worst_error();
     if let Some(limit) = args.max_error.filter(|limit| worst > *limit) {
@@ -77,6 +78,27 @@ impl Model {
 
     fn worst_error(&self) -> f64 {
         self.checks().map(|(_, _, _, said, was)| error_percent(said, was).abs()).fold(0.0, f64::max)
+    }
+
+    /// What makes the fleets hard to compare.
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let first = self.fleets[0];
+        let each = |fleet: &Fleet| fleet.connections as f64 / fleet.nodes as f64;
+        let seconds = self.fleets.iter().any(|fleet| fleet.seconds != first.seconds);
+        let loads = self.fleets.iter().any(|fleet| (each(fleet) / each(&first) - 1.0).abs() > 0.01);
+        let disturbed = self.fleets.iter().filter(|fleet| fleet.disturbed).map(|fleet| {
+            let nodes = fleet.nodes;
+            format!(
+                "the machine was busy when the fleet of {nodes} nodes was measured: its CPU and latencies say little"
+            )
+        });
+        let differ = [
+            seconds.then(|| {
+                "the fleets were measured for different times: what follows a join weighs differently".to_owned()
+            }),
+            loads.then(|| "the fleets have different numbers of connections for each node".to_owned()),
+        ];
+        differ.into_iter().flatten().chain(disturbed)
     }
 
     fn measured(&self) -> Vec<String> {
@@ -165,7 +187,7 @@ mod tests {
     #[test]
     fn what_grows_in_a_straight_line_is_foretold() {
         let model = Model::of(vec![fleet(10, 1.0), fleet(2, 1.0), fleet(5, 1.0)]).unwrap();
-        assert!(model.worst_error() < 1e-9);
+        assert!(model.worst_error() < 1e-9 && model.notes().next().is_none());
         assert_eq!(model.measured()[0], "| measured | 2 nodes | 5 nodes | 10 nodes |");
         let expected = "| CPU of the nodes for a delivery | 10.00 + 1.00 n µs | 20.00 µs | 20.00 µs | +0.0 % |";
         assert!(model.checked().iter().any(|line| line == expected), "{:?}", model.checked());
@@ -178,6 +200,8 @@ mod tests {
     #[test]
     fn a_fleet_that_costs_more_shows_by_how_much_the_model_errs() {
         let model = Model::of(vec![fleet(2, 1.0), fleet(5, 1.0), fleet(10, 1.25)]).unwrap();
+        let busy = Fleet { disturbed: true, seconds: 60, connections: 1, ..fleet(5, 1.0) };
+        assert_eq!(Model::of(vec![fleet(2, 1.0), busy, fleet(10, 1.0)]).unwrap().notes().count(), 3);
         assert!((model.worst_error() - 20.0).abs() < 1e-9, "{}", model.worst_error());
         assert!(model.checked()[2].ends_with("| -20.0 % |"), "{:?}", model.checked());
     }

@@ -49,7 +49,9 @@ fn write_page(out: &mut String, report: &Report) -> fmt::Result {
     head(out, report)?;
     headlines(out, report)?;
     meters(out, &report.meters)?;
-    checks(out, &report.checks)?;
+    // What has a bar is judged there.
+    let has_bar = |check: &&Check| report.meters.iter().any(|meter| meter.name == check.name);
+    checks(out, &report.checks.iter().filter(|check| !has_bar(check)).collect::<Vec<_>>())?;
     if !report.notices.is_empty() {
         out.push_str("<h2>What to know when reading this</h2>");
     }
@@ -76,6 +78,8 @@ fn head(out: &mut String, report: &Report) -> fmt::Result {
     let machine = &report.machine;
     let failed = report.checks.iter().filter(|check| !check.passed).count();
     let (word, class) = match (report.checks.len(), failed) {
+        (_, 0) if !report.meters.is_empty() => ("all goals met".to_owned(), "ok"),
+        (all, failed) if !report.meters.is_empty() => (format!("{failed} of {all} goals missed"), "failed"),
         (0, _) => ("no thresholds asked".to_owned(), "open"),
         (_, 0) => ("all checks held".to_owned(), "ok"),
         (all, failed) => (format!("{failed} of {all} checks failed"), "failed"),
@@ -84,10 +88,11 @@ fn head(out: &mut String, report: &Report) -> fmt::Result {
     write!(
         out,
         "<header><p class=\"tool\">A measurement by loadtest {}</p><h1>{} <span class=\"verdict {class}\">{word}</span></h1><p>{}</p>\
-         <p class=\"machine\">Machine: {} cores · {} · Linux {} · load average {} when it began</p></header>",
+         <p>{}</p><p class=\"machine\">Machine: {} cores · {} · Linux {} · load average {} when it began</p></header>",
         Escaped(report.tool_version),
         Escaped(name),
         Escaped(&report.purpose()),
+        Escaped(&report.done),
         machine.cores,
         Escaped(&machine.cpu),
         Escaped(&machine.kernel),
@@ -140,11 +145,11 @@ fn links(out: &mut String, links: &[(String, String)]) -> fmt::Result {
     Ok(())
 }
 
-fn checks(out: &mut String, checks: &[Check]) -> fmt::Result {
+fn checks(out: &mut String, checks: &[&Check]) -> fmt::Result {
     if checks.is_empty() {
         return Ok(());
     }
-    out.push_str("<h2>Checks</h2><ul class=\"checks\">");
+    out.push_str("<h2>What had to hold</h2><ul class=\"checks\">");
     for Check { name, passed, detail } in checks {
         let (class, word) = if *passed { ("ok", "held") } else { ("failed", "FAILED") };
         write!(out, "<li class=\"{class}\"><b>{word}</b> {}: {}</li>", Escaped(name), Escaped(detail))?;
@@ -170,14 +175,24 @@ fn table(out: &mut String, section: &Section) -> fmt::Result {
     Ok(())
 }
 
+/// What a reader who has not seen the tool may not know.
+const WORDS: [(&str, &str); 7] = [
+    ("floor", "a bare server that does nothing but what cannot be left out: the price of the kernel on this machine"),
+    ("paced", "messages leave at a fixed rate, whatever the server does"),
+    ("saturated, in flight", "so many messages are on their way at once; the next leaves when one has arrived"),
+    ("delivery", "one message at one subscriber"),
+    ("CPU", "time that the server's processes had a core, from the system's own clocks"),
+    ("p99", "99 of 100 were at least as fast"),
+    ("RSS", "resident memory of the server's processes, without the kernel's"),
+];
+
 fn foot(out: &mut String, report: &Report) -> fmt::Result {
     let config = serde_json::to_string_pretty(&report.config).unwrap_or_default();
-    write!(
-        out,
-        "<details><summary>What was asked</summary><pre>{}</pre></details><footer>CPU is that of the server's processes, from the system's clocks; a \
-         ratio compares with a floor that ran in turn on the same cores.</footer>",
-        Escaped(&config)
-    )
+    out.push_str("<h2>Words</h2><dl class=\"words\">");
+    for (word, meaning) in WORDS {
+        write!(out, "<dt>{word}</dt><dd>{meaning}</dd>")?;
+    }
+    write!(out, "</dl><details><summary>All settings of this run</summary><pre>{}</pre></details>", Escaped(&config))
 }
 
 #[cfg(test)]

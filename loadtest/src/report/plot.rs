@@ -74,7 +74,7 @@ impl Plot {
                 .to_owned(),
             shape: Shape::Lines,
             x: Axis::new("share of the messages", Scale::Quantile),
-            y: Axis::new("ms", Scale::Log),
+            y: Axis::new("milliseconds", Scale::Log),
             series,
         }
     }

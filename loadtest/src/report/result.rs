@@ -15,6 +15,8 @@ pub(crate) struct Report {
     pub(super) scenario: &'static str,
     /// In place of the scenario's name, and of what its help says.
     pub(super) title: Option<(String, String)>,
+    /// What was done, with this run's numbers.
+    pub(super) done: String,
     pub(super) tool_version: &'static str,
     pub(super) machine: Machine,
     pub(super) config: Value,
@@ -85,6 +87,7 @@ impl Report {
         Self {
             scenario,
             title: None,
+            done: String::new(),
             tool_version: env!("CARGO_PKG_VERSION"),
             machine: Machine::this(),
             config: serde_json::to_value(config).unwrap_or_default(),
@@ -102,6 +105,11 @@ impl Report {
     /// Names the page, and says what was done, in place of what the scenario's help says.
     pub(crate) fn title(&mut self, title: &str, about: &str) {
         self.title = Some((title.to_owned(), about.to_owned()));
+    }
+
+    /// Says what was done, with this run's numbers, to somebody who knows neither tool nor server.
+    pub(crate) fn done(&mut self, line: impl Into<String>) {
+        self.done = line.into();
     }
 
     /// Adds a bar.

@@ -36,6 +36,12 @@ pub(super) fn run(args: &EchoArgs) -> Result<bool, Error> {
         (Some(in_flight), _) => Load::InFlight(in_flight * args.connections as u64),
         (None, rate) => Load::Paced(rate.unwrap_or(1000.0)),
     };
+    report.done(format!(
+        "{} connections sent messages and waited for the reply to each: {}. {}.",
+        args.connections,
+        load.words(),
+        take::rounds(&args.takes, args.with_floor)
+    ));
     let mut sides = vec![Side::join(Target::server(&args.common.target, &args.common.watch)?, args, &mut progress)?];
     if args.with_floor {
         // A server may write several replies at once only when several are in flight, and so may the floor.

@@ -44,6 +44,14 @@ pub(super) fn run(args: &FloodArgs) -> Result<bool, Error> {
     let mut progress = Progress::new(&args.echo.common.output);
     let mut report = Report::new("flood", &args);
     let load = Load::Paced(args.echo.rate.unwrap_or(1000.0));
+    report.done(format!(
+        "{} connections sent messages and waited for the replies, {}; in every second stretch another address tried to connect {} \
+         times a second, which the server is to refuse. {}.",
+        args.echo.connections,
+        load.words(),
+        args.flood_rate,
+        take::rounds(&args.echo.takes, false)
+    ));
     let target = Target::server(&args.echo.common.target, &args.echo.common.watch)?;
     let endpoint = target.fleet.config().endpoints.of(0).clone();
     if !endpoint.address.ip().is_loopback() || !args.flood_source.is_loopback() {

@@ -31,6 +31,11 @@ pub(super) fn run(args: &IdleArgs) -> Result<bool, Error> {
     ensure_descriptors(args.spread.connections)?;
     let mut progress = Progress::new(&args.common.output);
     let mut report = Report::new("idle", args);
+    report.done(format!(
+        "{} clients connected, {} of them in each topic, and then kept quiet. The memory of the server was read before, and when it \
+         had come to rest again.",
+        args.spread.connections, args.spread.connections_per_topic
+    ));
     let mut target = Target::server(&args.common.target, &args.common.watch)?;
     let mut idle = Idle::default();
 

@@ -32,6 +32,13 @@ pub(super) fn run(args: &StormArgs) -> Result<bool, Error> {
     let mut progress = Progress::new(&args.common.output);
     let mut report = Report::new("storm", args);
     let load = args.in_flight.map_or(Load::Paced(args.rate.unwrap_or(500.0)), Load::InFlight);
+    let floor = if args.with_floor { ", in turn with a floor on the same core" } else { "" };
+    report.done(format!(
+        "{} clients connected and joined a topic: {}. {} rounds{floor}.",
+        args.spread.connections,
+        load.words(),
+        args.rounds
+    ));
     let mut takes = Vec::new();
     for round in 1..=args.rounds {
         let server = Target::server(&args.common.target, &args.common.watch)?;

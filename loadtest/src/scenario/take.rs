@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::target::Target;
 use super::valve::{Load, Valve};
+use crate::cli::TakeArgs;
 use crate::error::Error;
 use crate::fleet::Handler;
 use crate::measure::{CpuMeter, CpuUse, LatencySummary, Spread};
@@ -30,6 +31,12 @@ pub(super) fn ensure_short_turns(with_floor: bool, duration: Duration, drain: Du
         )));
     }
     Ok(())
+}
+
+/// How often it was done, for the report's first sentence.
+pub(super) fn rounds(args: &TakeArgs, with_floor: bool) -> String {
+    let floor = if with_floor { ", in turn with a floor on the same core" } else { "" };
+    format!("{} rounds of {:?} each{floor}", args.rounds, args.duration)
 }
 
 /// Lets a side catch up with what came and what is due since its last take.

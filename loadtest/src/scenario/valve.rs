@@ -14,6 +14,15 @@ pub(super) enum Load {
 }
 
 impl Load {
+    /// As a sentence of the report says it.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Paced(per_second) => format!("{per_second} a second, whatever the server does"),
+            Self::InFlight(1) => "one after the other, each as soon as the one before is there".to_owned(),
+            Self::InFlight(limit) => format!("{limit} on their way at once, the next as soon as one is there"),
+        }
+    }
+
     /// As the report calls it.
     pub(super) fn name(self) -> &'static str {
         match self {

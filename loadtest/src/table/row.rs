@@ -133,13 +133,16 @@ impl Row {
     }
 
     pub(super) fn headline_meaning(&self) -> String {
-        let goal = self.goal.as_ref().map_or(String::new(), |goal| format!("goal {goal}"));
-        match self.measured.filter(|_| self.counts_floors) {
-            Some(measured) => {
-                format!("the floor, which is the least a server can do; {}; {goal}", amount(measured, &self.unit))
+        let floor = match (self.measured, self.ratio) {
+            (Some(measured), Some(_)) if self.counts_floors => {
+                format!("times the floor; {}; ", amount(measured, &self.unit))
             }
-            None => goal,
-        }
+            (_, Some(ratio)) => format!("{ratio:.2} × the floor; "),
+            _ => String::new(),
+        };
+        let goal = self.goal.as_ref().map_or(String::new(), |goal| format!("goal {goal}: {}", self.verdict()));
+        // A number stays beside its sign.
+        format!("{floor}{goal}").replace("≤ ", "≤\u{a0}").replace(" ×", "\u{a0}×").replace("× ", "×\u{a0}")
     }
 
     /// As a bar against its goal.

@@ -6,11 +6,11 @@ use super::Escaped;
 use crate::report::plot::{Axis, Plot, Scale, Series, Shape};
 
 const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 320.0;
+const HEIGHT: f64 = 344.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 16.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 48.0;
+const RIGHT: f64 = 28.0;
+const TOP: f64 = 36.0;
+const BOTTOM: f64 = 56.0;
 
 /// As many colours as the style has.
 const COLOURS: usize = 4;
@@ -43,7 +43,7 @@ pub(super) fn figure(out: &mut String, plot: &Plot) -> fmt::Result {
     }
     let (middle, low) = (LEFT + (WIDTH - LEFT - RIGHT) / 2.0, HEIGHT - 8.0);
     write!(out, "<text x=\"{middle:.0}\" y=\"{low:.0}\" text-anchor=\"middle\">{}</text>", Escaped(&plot.x.label))?;
-    write!(out, "<text x=\"4\" y=\"{:.0}\">{}</text></svg>", TOP + 4.0, Escaped(&plot.y.label))?;
+    write!(out, "<text x=\"4\" y=\"16\">{}</text></svg>", Escaped(&plot.y.label))?;
     key(out, &plot.series)?;
     out.push_str("</figure>");
     Ok(())
@@ -129,7 +129,10 @@ fn grid(out: &mut String, y: &Ruler, x: Option<&Ruler>) -> fmt::Result {
     }
     for (value, text) in x.map(Ruler::ticks).unwrap_or_default() {
         let at = x.map_or(0.0, |x| x.place(value));
-        write!(out, "<text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{text}</text>", HEIGHT - BOTTOM + 18.0)?;
+        // There is no room for it on a phone.
+        let class = if text == "50 %" { " class=\"minor\"" } else { "" };
+        let low = HEIGHT - BOTTOM + 20.0;
+        write!(out, "<text{class} x=\"{at:.1}\" y=\"{low}\" text-anchor=\"middle\">{text}</text>")?;
     }
     Ok(())
 }

@@ -25,6 +25,14 @@ pub(super) fn run(args: &FanoutArgs) -> Result<bool, Error> {
     let mut progress = Progress::new(&args.common.output);
     let mut report = Report::new("fanout", args);
     let loads = loads(args);
+    let words: Vec<String> = loads.iter().map(|load| load.words()).collect();
+    report.done(format!(
+        "One client published messages of {} bytes to a topic with {} subscribers: {}. {}.",
+        args.payload_bytes,
+        args.subscribers,
+        words.join("; then "),
+        take::rounds(&args.takes, args.with_floor)
+    ));
     ensure_descriptors((args.subscribers + 1) * if args.with_floor { 1 + loads.len() } else { 1 })?;
 
     // A side and the loads it is put under.

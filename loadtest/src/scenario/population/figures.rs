@@ -227,7 +227,7 @@ fn plots(seconds: &[Second], samples: &[Sample], latency: &LatencySummary, redis
         title: title.to_owned(),
         note: note.to_owned(),
         shape: Shape::Lines,
-        x: Axis::new("seconds", Scale::Linear),
+        x: Axis::new("seconds since the start", Scale::Linear),
         y: Axis::new(unit, Scale::Linear),
         series,
     };
@@ -244,10 +244,15 @@ fn plots(seconds: &[Second], samples: &[Sample], latency: &LatencySummary, redis
     }
     vec![
         Plot::latencies("Latency of a delivery", vec![Series::new("all deliveries", latency.curve.clone())]),
-        over_time("Latency over time", "The worst worker of each second.", "ms", vec![p99]),
-        over_time("Deliveries over time", "All workers together.", "1/s", vec![rate]),
+        over_time(
+            "Latency over time",
+            "The 99th percentile of each second, of the process of the tool that saw the worst.",
+            "milliseconds",
+            vec![p99],
+        ),
+        over_time("Deliveries over time", "Of each second, all clients together.", "deliveries per second", vec![rate]),
         over_time("Memory over time", "Resident, of each process of the server. Flat is good.", "MiB", memory(samples)),
-        over_time("CPU over time", "1 is one core.", "cores", cores),
+        over_time("CPU over time", "Of each second; 1 is one core that does nothing else.", "cores", cores),
     ]
 }
 

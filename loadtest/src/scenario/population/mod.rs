@@ -45,6 +45,12 @@ fn run(name: &str, args: &PopulationArgs, style: &Style, mut report: Report) -> 
     let seed = args.seed.unwrap_or_else(random);
     let plans = plans(args, style, seed)?;
     let topics = plans.iter().map(|plan| plan.sizes.len()).sum();
+    report.done(format!(
+        "{} clients lived in {topics} topics for {:?}; {:.1} messages a second were published, each to all members of its topic.",
+        args.spread.connections,
+        args.duration,
+        messages_per_second(args, topics)
+    ));
     let mut progress = Progress::new(&args.common.output);
     let mut watch = Watch::new(args)?;
     progress.step(&format!("{name}: {} connections in {topics} topics, seed {seed}", args.spread.connections));

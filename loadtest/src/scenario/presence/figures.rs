@@ -143,7 +143,7 @@ impl Figures {
             note: "One group of bars for each round: all join at once, then all but one leave.".to_owned(),
             shape: Shape::Bars,
             x: Axis::new("round", Scale::Linear),
-            y: Axis::new("s", Scale::Linear),
+            y: Axis::new("seconds", Scale::Linear),
             series: vec![of("join"), of("leave")],
         });
     }

@@ -26,6 +26,12 @@ pub(super) fn run(args: &PresenceArgs) -> Result<bool, Error> {
     ensure_descriptors(layout.connections())?;
     let mut progress = Progress::new(&args.common.output);
     let mut report = Report::new("presence", args);
+    let end = if args.kill_pid.is_some() { "one node was killed" } else { "all but one left" };
+    report.done(format!(
+        "{} clients joined a topic at once, each with a list of who else is there{}; then {end}. It is over when all lists are right.",
+        args.clients,
+        if args.topics > 1 { format!(", in each of {} topics", args.topics) } else { String::new() },
+    ));
     let mut target = Target::server(&args.common.target, &args.common.watch)?;
     progress.step(&format!("opening {} connections", layout.connections()));
     let asked = &args.common.target;

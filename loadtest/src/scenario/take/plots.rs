@@ -34,7 +34,7 @@ pub(in crate::scenario) fn plots(takes: &[Take], unit: &str) -> Vec<Plot> {
                 .to_owned(),
             shape: Shape::Bars,
             x: Axis::new("round", Scale::Linear),
-            y: Axis::new("µs", Scale::Linear),
+            y: Axis::new("microseconds of CPU time", Scale::Linear),
             series: sides.iter().map(|side| Series::new(name(*side), cpu(*side))).collect(),
         },
     ]
