@@ -8,7 +8,7 @@ pub(super) struct Fleet {
     pub(super) nodes: usize,
     pub(super) connections: u64,
     /// Members of a topic.
-    per_topic: u64,
+    pub(super) per_topic: u64,
     pub(super) deliveries_per_second: f64,
     pub(super) messages_per_second: f64,
     pub(super) kib_per_connection: f64,
