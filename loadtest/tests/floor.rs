@@ -170,7 +170,7 @@ fn two_results_are_compared_and_a_result_is_shown_as_a_page() {
     let (page, [before, after]) = (file("page.html"), [file("before.json"), file("after.json")]);
     for json in [&before, &after] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
-        let arguments = "fanout --subscribers 5 --rate 100 --duration 100ms --warmup 0s --rounds 1 --quiet --url";
+        let arguments = "fanout --subscribers 5 --rate 10 --duration 1s --warmup 0s --rounds 1 --quiet --url";
         command.args(arguments.split(' ')).arg(&floor.url).arg("--json").arg(json).arg("--html").arg(&page);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", text(&output));

@@ -9,6 +9,9 @@ use super::result::{Check, Meter, Report, Section};
 /// So many goals long is the longest bar; what is more ends there.
 const LONGEST_METER: f64 = 3.0;
 
+/// A cell with more characters is a sentence, and may be broken.
+const PROSE: usize = 32;
+
 const STYLE: &str = include_str!("html/style.css");
 
 /// Text in which nothing is markup.
@@ -78,11 +81,15 @@ fn head(out: &mut String, report: &Report) -> fmt::Result {
     let machine = &report.machine;
     let failed = report.checks.iter().filter(|check| !check.passed).count();
     let (word, class) = match (report.checks.len(), failed) {
-        (_, 0) if !report.meters.is_empty() => ("all goals met".to_owned(), "ok"),
-        (all, failed) if !report.meters.is_empty() => (format!("{failed} of {all} goals missed"), "failed"),
         (0, _) => ("no thresholds asked".to_owned(), "open"),
         (_, 0) => ("all checks held".to_owned(), "ok"),
         (all, failed) => (format!("{failed} of {all} checks failed"), "failed"),
+    };
+    let missed = report.meters.iter().filter(|meter| !meter.met).count();
+    let word = match report.meters.len() {
+        0 => word,
+        goals if failed == 0 => format!("all {goals} goals met"),
+        goals => format!("{} of {goals} goals met", goals - missed),
     };
     let name = report.title.as_ref().map_or(report.scenario, |(title, _)| title.as_str());
     write!(
@@ -166,6 +173,7 @@ fn table(out: &mut String, section: &Section) -> fmt::Result {
             // As the Markdown of the same table has it.
             match cell.strip_prefix("**").and_then(|cell| cell.strip_suffix("**")) {
                 Some(bold) => write!(out, "<td><b>{}</b></td>", Escaped(bold))?,
+                None if cell.chars().count() > PROSE => write!(out, "<td class=\"prose\">{}</td>", Escaped(cell))?,
                 None => write!(out, "<td>{}</td>", Escaped(cell))?,
             }
         }

@@ -20,6 +20,11 @@ impl Results {
         document["figures"].pointer(pointer)?.as_f64().filter(|figure| figure.is_finite())
     }
 
+    /// The first check of a result that did not hold: its figures are not those of what was asked.
+    fn unsound(&self, result: &str) -> Option<String> {
+        self.failures().find(|(name, ..)| *name == result).map(|(_, check, _)| check.to_owned())
+    }
+
     /// Name of each result, and which scenario it is of.
     pub(super) fn runs(&self) -> impl Iterator<Item = (&str, String)> {
         self.0.iter().map(|(name, document)| {
@@ -56,6 +61,8 @@ pub(super) struct Row {
     /// The measured figure as a share of the goal: above 1 is missed.
     share_of_goal: Option<f64>,
     pub(super) met: bool,
+    /// The check that the run itself did not pass.
+    run_failed: Option<String>,
     #[serde(skip)]
     pub(super) headline: Option<String>,
     #[serde(skip)]
@@ -76,6 +83,7 @@ impl Row {
             (None, Some(limit)) => (Some(format!("≤ {limit:.2} × floor")), ratio.map(|ratio| ratio / limit)),
             (None, None) => (None, None),
         };
+        let run_failed = results.unsound(&goal.result);
         Self {
             name: goal.name.clone(),
             how: goal.how.clone(),
@@ -83,7 +91,8 @@ impl Row {
             measured,
             floor,
             ratio,
-            met: share.is_some_and(|share| share <= 1.0),
+            met: share.is_some_and(|share| share <= 1.0) && run_failed.is_none(),
+            run_failed,
             goal: text,
             share_of_goal: share,
             headline: goal.headline.clone(),
@@ -108,6 +117,9 @@ impl Row {
         match (&self.goal, self.share_of_goal) {
             (None, _) => String::new(),
             (Some(_), None) => "not measured".to_owned(),
+            (Some(_), Some(share)) if share <= 1.0 && !self.met => {
+                format!("its run failed: {}", self.run_failed.as_deref().unwrap_or_default())
+            }
             (Some(_), Some(_)) if self.met => "met".to_owned(),
             // Rounded up: what is missed is not missed by nothing.
             (Some(_), Some(share)) => format!("missed by {:.0} %", ((share - 1.0) * 100.0).max(1.0)),

@@ -27,9 +27,9 @@ pub(super) fn run(args: &FanoutArgs) -> Result<bool, Error> {
     let loads = loads(args);
     let words: Vec<String> = loads.iter().map(|load| load.words()).collect();
     report.done(format!(
-        "One client published messages of {} bytes to a topic with {} subscribers: {}. {}.",
+        "One client published messages of {} bytes to a topic with {}: {}. {}.",
         args.payload_bytes,
-        args.subscribers,
+        if args.subscribers == 1 { "one subscriber".to_owned() } else { format!("{} subscribers", args.subscribers) },
         words.join("; then "),
         take::rounds(&args.takes, args.with_floor)
     ));
