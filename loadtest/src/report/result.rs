@@ -107,6 +107,11 @@ impl Report {
         self.title = Some((title.to_owned(), about.to_owned()));
     }
 
+    /// The load average when the busiest of several runs began, in place of that of now.
+    pub(crate) fn load_average(&mut self, load_average: f64) {
+        self.machine.load_average = load_average;
+    }
+
     /// Says what was done, with this run's numbers, to somebody who knows neither tool nor server.
     pub(crate) fn done(&mut self, line: impl Into<String>) {
         self.done = line.into();

@@ -39,6 +39,9 @@ pub(crate) fn run(args: &TableArgs) -> Result<bool, Error> {
     say(&markdown(&rows));
     let mut report = Report::new("table", args);
     report.title(&goals.title, &goals.about);
+    if let Some(load_average) = results.load_average() {
+        report.load_average(load_average);
+    }
     fill(&mut report, &rows, &results);
     for (name, what) in results.runs() {
         if args.results.join(format!("{name}.html")).exists() {

@@ -25,6 +25,11 @@ impl Results {
         self.failures().find(|(name, ..)| *name == result).map(|(_, check, _)| check.to_owned())
     }
 
+    /// How busy the machine was when the busiest run began.
+    pub(super) fn load_average(&self) -> Option<f64> {
+        self.0.iter().filter_map(|(_, document)| document["machine"]["load_average"].as_f64()).reduce(f64::max)
+    }
+
     /// Name of each result, and which scenario it is of.
     pub(super) fn runs(&self) -> impl Iterator<Item = (&str, String)> {
         self.0.iter().map(|(name, document)| {
