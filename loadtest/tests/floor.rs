@@ -173,10 +173,11 @@ fn two_results_are_compared_and_a_result_is_shown_as_a_page() {
         let arguments = "fanout --subscribers 5 --rate 10 --duration 1s --warmup 0s --rounds 1 --quiet --url";
         command.args(arguments.split(' ')).arg(&floor.url).arg("--json").arg(json).arg("--html").arg(&page);
         let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", text(&output));
+        // A busy machine may not reach the rate, which is a failed check, and no matter here.
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output));
     }
     let html = std::fs::read_to_string(&page).unwrap();
-    assert!(html.contains("all checks held") && html.contains("<polyline") && html.contains("Latency of a delivery"));
+    assert!(html.contains("What had to hold") && html.contains("<polyline") && html.contains("Latency of a delivery"));
 
     let compare = |before: &PathBuf, after: &PathBuf| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
