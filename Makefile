@@ -18,6 +18,8 @@ RECOVERY_SECONDS ?= 60
 LONGPOLL_SECONDS ?= 60
 # How many clients `make rolling` has.
 ROLLING_CLIENTS ?= 2000
+# Which operations `make bench-instructions` counts, by parts of their names; all by default.
+BENCHES ?=
 # How long `make fuzz` tries each target, in seconds.
 FUZZ_SECONDS ?= 60
 
@@ -26,14 +28,15 @@ SCRIPTS = $(shell grep -rlIE '^\#!.*\b(bash|sh)$$' --exclude-dir=target --exclud
 YAML = $(shell find . \( -name target -o -name node_modules -o -name .git -o -path ./helm/gateway/templates \) -prune \
 	-o \( -name '*.yml' -o -name '*.yaml' \) -print)
 
-.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery longpoll donations chat gym screenshots rolling test-deploy image k8s performance model picture
+.PHONY: help run test test-rust test-clients lint bench bench-presence fleet churn autobahn fuzz deps recovery longpoll donations chat gym screenshots rolling test-deploy image k8s performance model picture bench-instructions bench-accept
 
 help:
 	@echo 'make run             start the gateway for development; it prints the address of its page'
 	@echo 'make donations, make chat, make gym: start an example; it prints the address of its page'
 	@echo 'make test            install what the tests need, lint, and run every test'
 	@echo 'make lint            all static checks'
-	@echo 'make bench           measure, with the thresholds of docs/PERFORMANCE.md'
+	@echo 'make bench           measure, with the thresholds of docs/PERFORMANCE.md; instructions of single operations first'
+	@echo 'make bench-instructions: those alone, BENCHES="wire fanout" some of them; make bench-accept: track the counts of now'
 	@echo 'make performance     measure every row of the table in docs/PERFORMANCE.md beside its floor, six minutes'
 	@echo 'make churn           $(CHURN_CLIENTS) clients come and go on three pods for $(CHURN_SECONDS) s while pods die; all must agree'
 	@echo 'make recovery        $(RECOVERY_CLIENTS) clients are cut off again and again for $(RECOVERY_SECONDS) s; none may miss a message'
@@ -78,7 +81,7 @@ test-deploy: deps
 
 lint: deps
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
 	cargo machete
 	cargo deny --log-level error check bans licenses sources
@@ -89,13 +92,22 @@ lint: deps
 	hadolint Dockerfile
 	$(if $(strip $(YAML)),yamllint --strict $(YAML))
 
-bench:
+bench: bench-instructions
 	cargo build --release --locked --workspace
 	loadtest/bench.sh
 
 performance:
 	cargo build --release --locked --workspace
 	loadtest/performance.sh
+
+# Each operation under callgrind, compared with gateway/benches/instructions.toml.
+bench-instructions:
+	@.ci/deps bench
+	cargo bench --quiet --locked --package gateway --features bench --bench rooms -- $(BENCHES)
+
+bench-accept:
+	@.ci/deps bench
+	cargo bench --quiet --locked --package gateway --features bench --bench rooms -- --accept
 
 # `make test` runs it with fewer clients, for 8 s.
 churn: deps

@@ -49,6 +49,14 @@ pub use transport::TlsError;
 pub use webhooks::ClientError as WebhookClientError;
 pub use wire::Payload;
 
+/// What `benches/` measures and nobody else can reach. No part of the API.
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::presence::bench::{Change, ReplicaBench};
+    pub use crate::socket::bench::{Effects, SessionBench};
+}
+
 /// The examples of the README are compiled with the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -9,6 +9,8 @@
 //! an update is one diff; nobody sees a leave of somebody who is still there because Redis lost data; what a dead pod
 //! tracked is gone everywhere within a lease and a heartbeat.
 
+#[cfg(feature = "bench")]
+pub(crate) mod bench;
 mod diff;
 mod error;
 mod hooks;

@@ -8,6 +8,8 @@
 //! close code, the metric's label and what clients make of it. What another dialect than Phoenix' changes stands in a file
 //! of its name.
 
+#[cfg(feature = "bench")]
+pub(crate) mod bench;
 mod bucket;
 mod close;
 mod connect;
