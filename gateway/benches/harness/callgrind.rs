@@ -4,6 +4,10 @@ use std::{env, fs, io};
 
 use super::meter::{Bench, ROUNDS};
 
+/// Nothing by the number of cores, nothing by the clock: jemalloc gives memory back, and tidies the caches of its threads,
+/// after some time.
+const STEADY_ALLOCATOR: &str = "narenas:1,dirty_decay_ms:-1,muzzy_decay_ms:-1,tcache_gc_incr_bytes:1073741824";
+
 /// Runs this program again, under callgrind, to count one operation.
 ///
 /// # Errors
@@ -19,8 +23,7 @@ pub(super) fn count(bench: &Bench) -> Result<u64, String> {
         // What stands in the environment lies on the stack, and moves what comes after it.
         .env_clear()
         .envs(env::var_os("PATH").map(|path| ("PATH", path)))
-        // Nothing by the clock, nothing by the number of cores.
-        .env("_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:-1,muzzy_decay_ms:-1")
+        .env("_RJEM_MALLOC_CONF", STEADY_ALLOCATOR)
         .stdin(Stdio::null());
     let output = command.output().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "valgrind is missing: run `.ci/deps bench`".to_owned(),
