@@ -1,4 +1,21 @@
-//! Writing JSON by hand where the serializer costs more than the text.
+//! Reading and writing JSON by hand where the serializer costs more than the text.
+
+use serde_json::value::RawValue;
+
+/// Whether the value is a string, which [`read_string`] reads.
+pub(super) fn is_string(raw: &RawValue) -> bool {
+    raw.get().starts_with('"')
+}
+
+/// The text of a JSON string. None: its escapes stand for no text.
+pub(super) fn read_string(raw: &RawValue) -> Option<Box<str>> {
+    let json = raw.get();
+    // It was found to be JSON when it was cut out: without an escape its text stands between the quotes.
+    match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(text) if !text.as_bytes().contains(&b'\\') => Some(text.into()),
+        _ => serde_json::from_str(json).ok(),
+    }
+}
 
 /// Appends a JSON string.
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
+use super::json::{is_string, read_string};
+
 /// The longest topic, event or reference in bytes: what the one-byte sizes of a binary frame can carry.
 pub const MAX_NAME: usize = 255;
 
@@ -25,12 +27,7 @@ impl Name {
     }
 
     pub(super) fn from_raw(raw: &RawValue) -> Option<Self> {
-        let json = raw.get();
-        if json.starts_with('"') {
-            serde_json::from_str(json).ok().map(Self::Text)
-        } else {
-            Some(Self::Other(json.into()))
-        }
+        if is_string(raw) { read_string(raw).map(Self::Text) } else { Some(Self::Other(raw.get().into())) }
     }
 
     pub(super) fn write_json(&self, out: &mut Vec<u8>) {

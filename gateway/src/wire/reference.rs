@@ -1,5 +1,7 @@
 use serde_json::value::RawValue;
 
+use super::json::{is_string, read_string};
+
 /// A `ref` or `join_ref`: an opaque JSON value that is echoed with the type it came with and compared strictly, so that
 /// `0`, `"0"`, `""` and `null` are four different references (protocol 2.4).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -38,7 +40,7 @@ impl Ref {
     pub(super) fn from_raw(raw: &RawValue) -> Option<Self> {
         match raw.get() {
             "null" => Some(Self::Null),
-            json if json.starts_with('"') => serde_json::from_str(json).ok().map(Self::Text),
+            _ if is_string(raw) => read_string(raw).map(Self::Text),
             json => Some(Self::Json(json.into())),
         }
     }
