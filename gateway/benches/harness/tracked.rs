@@ -76,7 +76,7 @@ impl Row {
     /// How much more than tracked, in percent.
     pub(crate) fn difference(&self) -> Option<f64> {
         let (counted, tracked) = (self.counted?, self.tracked?);
-        Some((counted as f64 / tracked.max(1) as f64 - 1.0) * 100.0)
+        Some((counted as f64 - tracked as f64) / tracked.max(1) as f64 * 100.0)
     }
 
     fn new(name: String, counted: Option<u64>, tracked: Option<u64>) -> Self {
