@@ -30,7 +30,9 @@ pub(super) struct Changes {
 impl Changes {
     /// Somebody came; the meta to show for it, which is the former one if it was there before these changes.
     pub(super) fn join(&mut self, key: &str, meta: TrackedMeta) -> TrackedMeta {
-        if let Some((_, former)) = self.left.remove(meta.phx_ref()) {
+        if !self.left.is_empty()
+            && let Some((_, former)) = self.left.remove(meta.phx_ref())
+        {
             return former;
         }
         self.joined.push((meta.phx_ref().clone(), key.into()));

@@ -62,7 +62,8 @@ impl TrackedMeta {
     pub(super) fn new(phx_ref: PhxRef, object: &str) -> Option<Self> {
         let fields = object.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
         let comma = if fields.is_empty() { "" } else { "," };
-        let json = RawValue::from_string(format!("{{{fields}{comma}\"phx_ref\":\"{phx_ref}\"}}")).ok()?;
+        let text = ["{", fields, comma, r#""phx_ref":""#, phx_ref.as_str(), r#""}"#].concat();
+        let json = RawValue::from_string(text).ok()?;
         Some(Self { phx_ref, json: json.into() })
     }
 

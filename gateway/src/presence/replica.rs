@@ -4,7 +4,8 @@
 //! replica holds of a node stays until that node has said all it has, or until it has had a lease's time for that
 //! (ruling 18). So nobody sees a leave of somebody who is there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -188,21 +189,27 @@ impl Replica {
         let node = self.hold(id.node);
         match until {
             Some(until) => self.lingering.insert(id.phx_ref.clone(), until),
+            // Seldom does anything linger, and a table that is empty computes the hash all the same.
+            None if self.lingering.is_empty() => None,
             None => self.lingering.remove(&id.phx_ref),
         };
-        if let Some(holder) = self.holders.get_mut(&id.phx_ref) {
-            // Somebody else keeps the same state of the same client from now on.
-            let former = std::mem::replace(&mut holder.node, node);
-            self.release(&former);
-            return;
-        }
-        let Some(meta) = TrackedMeta::new(id.phx_ref.clone(), &meta) else {
+        let vacant = match self.holders.entry(id.phx_ref.clone()) {
+            Entry::Occupied(mut holder) => {
+                // Somebody else keeps the same state of the same client from now on.
+                let former = std::mem::replace(&mut holder.get_mut().node, node);
+                self.release(&former);
+                return;
+            }
+            Entry::Vacant(vacant) => vacant,
+        };
+        let Some(meta) = TrackedMeta::new(id.phx_ref, &meta) else {
+            drop(vacant);
             self.release(&node);
             return;
         };
         let meta = changes.join(&key, meta);
         self.state.insert(&key, meta);
-        self.holders.insert(id.phx_ref, Holder { node, key });
+        vacant.insert(Holder { node, key });
     }
 
     /// One more of this node, in the one text that all its holders have.
@@ -223,7 +230,9 @@ impl Replica {
 
     fn drop(&mut self, phx_ref: &PhxRef, changes: &mut Changes) {
         let Some(holder) = self.holders.remove(phx_ref) else { return };
-        self.lingering.remove(phx_ref);
+        if !self.lingering.is_empty() {
+            self.lingering.remove(phx_ref);
+        }
         self.release(&holder.node);
         if let Some(meta) = self.state.remove(&holder.key, phx_ref) {
             changes.leave(&holder.key, meta);

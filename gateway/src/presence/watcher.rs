@@ -299,7 +299,7 @@ impl Watcher {
             shown.payload = None;
             // Whoever watches gets the state first, so the first reading is no news to anybody.
             if known {
-                let payload = encoded(&diff_payload(view.hooks.as_deref(), &view.topic, &diff));
+                let payload = diff_payload(view.hooks.as_deref(), &view.topic, &diff);
                 self.pubsub.deliver_here(&view.topic, DIFF, Payload::Json(payload));
                 self.metrics.diff(cause);
             }
@@ -374,12 +374,14 @@ impl View {
     }
 }
 
-fn diff_payload(hooks: Option<&dyn Hooks>, topic: &str, diff: &Diff) -> Diff {
-    let half = |half: &State| match hooks {
-        Some(hooks) => fetched(hooks, topic, half),
-        None => half.clone(),
-    };
-    Diff { joins: half(&diff.joins), leaves: half(&diff.leaves) }
+fn diff_payload(hooks: Option<&dyn Hooks>, topic: &str, diff: &Diff) -> Bytes {
+    match hooks {
+        Some(hooks) => {
+            let half = |half| fetched(hooks, topic, half);
+            encoded(&Diff { joins: half(&diff.joins), leaves: half(&diff.leaves) })
+        }
+        None => encoded(diff),
+    }
 }
 
 fn encoded(value: &impl serde::Serialize) -> Bytes {
