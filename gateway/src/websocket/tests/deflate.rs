@@ -46,6 +46,12 @@ fn deflated(message: &[u8]) -> Vec<u8> {
     out.strip_suffix(b"\x00\x00\xff\xff").unwrap().to_vec()
 }
 
+/// Bytes that do not shrink.
+fn noise(len: usize) -> Vec<u8> {
+    let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    std::iter::successors(Some(1_u32), next).take(len).map(|state| (state >> 24) as u8).collect()
+}
+
 #[test]
 fn the_examples_of_the_rfc() {
     // 7.2.3.1, whole and in two fragments.
@@ -146,12 +152,7 @@ fn a_message_that_grows_too_much_is_refused() {
     refuses(&zeros((16 << 10) + 1), ProtocolError::TooLarge, 1009);
     refuses(&zeros(1 << 20), ProtocolError::TooLarge, 1009);
     // 40,000 bytes out of a little more, and a little less, than a 25th of them.
-    let mut noise = Vec::new();
-    let mut state = 1_u32;
-    while noise.len() < 1700 {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        noise.push((state >> 24) as u8);
-    }
+    let noise = noise(1700);
     for (incompressible, refused) in [(1700, false), (1400, true)] {
         let mut message = vec![0; 40_000];
         message[..incompressible].copy_from_slice(&noise[..incompressible]);
@@ -172,7 +173,7 @@ fn a_decoder_that_inflates_owns_nothing_between_messages() {
 
 #[test]
 fn what_does_not_shrink_is_left_alone() {
-    let noise: Vec<u8> = (0..300_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let noise = noise(300);
     let mut out = b"before".to_vec();
     for message in [&noise[..], b"", b"a", b"abc"] {
         assert!(!compress(Window::Full, message, &mut out), "{}", message.len());
@@ -185,8 +186,7 @@ fn what_does_not_shrink_is_left_alone() {
 #[test]
 fn a_small_window_does_not_look_back_further() {
     // The same 600 bytes again and again: what repeats is further back than 512 bytes.
-    let part: Vec<u8> = (0..600_u32).map(|index| b'a' + (index.wrapping_mul(2_654_435_761) >> 28) as u8).collect();
-    let message = part.repeat(20);
+    let message = noise(600).repeat(20);
     let (mut small, mut full) = (Vec::new(), Vec::new());
     assert!(compress(Window::Small, &message, &mut small) && compress(Window::Full, &message, &mut full));
     assert!(small.len() > 10 * full.len(), "{} {}", small.len(), full.len());
