@@ -103,20 +103,20 @@ fn milliseconds(id: &Uuid) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn read(asked: Value) -> Option<Replay> {
-        Replay::of_join(&asked, true, true).ok()
+    fn read(asked: &Value) -> Option<Replay> {
+        Replay::of_join(asked, true, true).ok()
     }
 
     #[test]
     fn what_is_asked_for_is_bounded() {
         let replay = |since, limit| Some(Replay { since, limit });
-        assert_eq!(read(json!({})), replay(0, 25));
-        assert_eq!(read(json!({ "since": 5, "limit": 3 })), replay(5, 3));
-        assert_eq!(read(json!({ "since": -5, "limit": 0 })), replay(0, 1));
-        assert_eq!(read(json!({ "since": null, "limit": 99 })), replay(0, 25));
-        assert_eq!(read(json!({ "limit": -1 })), replay(0, 1));
+        assert_eq!(read(&json!({})), replay(0, 25));
+        assert_eq!(read(&json!({ "since": 5, "limit": 3 })), replay(5, 3));
+        assert_eq!(read(&json!({ "since": -5, "limit": 0 })), replay(0, 1));
+        assert_eq!(read(&json!({ "since": null, "limit": 99 })), replay(0, 25));
+        assert_eq!(read(&json!({ "limit": -1 })), replay(0, 1));
         for odd in [json!({ "since": "5" }), json!({ "limit": 1.5 }), json!(7), json!([])] {
-            assert_eq!(read(odd), None);
+            assert_eq!(read(&odd), None);
         }
         assert!(Replay::of_join(&json!({}), false, true).is_err() && Replay::of_join(&json!({}), true, false).is_err());
     }
