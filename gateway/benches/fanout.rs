@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use gateway::outbox::Outbox;
 use gateway::pubsub::{Broadcast, PubSub, Subscription};
-use gateway::wire::{Encoding, Payload, Vsn};
+use gateway::wire::{Compression, Dialect, Encoding, Payload, Vsn};
 
 use crate::harness::{Bench, Meter};
 use crate::topics::{connection, pod, subscribed_by};
@@ -18,9 +18,12 @@ pub(crate) const BENCHES: &[Bench] = &[
     Bench { name: "fanout.to_1000_in_3_encodings", run: |meter| broadcast(meter, 1000, &[V1, V2, V2_OFFSETS]) },
 ];
 
-const V1: Encoding = Encoding { vsn: Vsn::V1, offsets: false };
-const V2: Encoding = Encoding { vsn: Vsn::V2, offsets: false };
-const V2_OFFSETS: Encoding = Encoding { vsn: Vsn::V2, offsets: true };
+const V1: Encoding =
+    Encoding { vsn: Vsn::V1, offsets: false, dialect: Dialect::Phoenix, compression: Compression::None };
+const V2: Encoding =
+    Encoding { vsn: Vsn::V2, offsets: false, dialect: Dialect::Phoenix, compression: Compression::None };
+const V2_OFFSETS: Encoding =
+    Encoding { vsn: Vsn::V2, offsets: true, dialect: Dialect::Phoenix, compression: Compression::None };
 
 fn broadcast(meter: &Meter, subscribers: usize, encodings: &[Encoding]) {
     meter.measure(

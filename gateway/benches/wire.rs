@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use gateway::outbox::Packet;
-use gateway::wire::{Encoding, Name, Opcode, Outgoing, Payload, Ref, Vsn};
+use gateway::wire::{Compression, Dialect, Encoding, Name, Opcode, Outgoing, Payload, Ref, Vsn};
 
 use crate::harness::{Bench, Meter};
 
@@ -27,7 +27,8 @@ pub(crate) const BENCHES: &[Bench] = &[
     Bench { name: "wire.encode_v2_reply", run: |meter| reply(meter, Vsn::V2) },
 ];
 
-const OFFSETS: Encoding = Encoding { vsn: Vsn::V2, offsets: true };
+const OFFSETS: Encoding =
+    Encoding { vsn: Vsn::V2, offsets: true, dialect: Dialect::Phoenix, compression: Compression::None };
 
 fn decode(meter: &Meter, vsn: Vsn, opcode: Opcode, frame: Bytes) {
     meter.measure(frame, |_| (), |frame, ()| vsn.decode(opcode, frame).expect("the frame is valid"));

@@ -29,7 +29,7 @@ use crate::history::Policy;
 use crate::http::{Access, Api, Internal, internal_routes, page_routes};
 use crate::ids::NodeId;
 use crate::lifecycle::{Readiness, Tasks};
-use crate::outbox::Budget;
+use crate::outbox::{Budget, Flusher};
 use crate::presence::{self, About, Hooks, Presence};
 use crate::pubsub::{self, Control, ControlHandler, PubSub};
 use crate::redis;
@@ -162,7 +162,7 @@ impl Builder {
         let presence = connect_presence(&config, &pubsub, &metrics, &registry, &readiness, &background)?;
         hooks.into_iter().for_each(|(pattern, hooks)| presence.add_hooks(pattern, hooks));
         let endpoint = Endpoint::new(pubsub, presence.clone(), Arc::new(ChannelMetrics::register(&metrics)?));
-        let services = services(&config, &endpoint, &registry, socket_metrics);
+        let services = services(&config, &endpoint, &registry, socket_metrics, &background);
         let (budget, clock) = (Arc::clone(&services.budget), services.clock);
         if let Some(verifier) = verifier {
             background.spawn_until_stop(async move { verifier.keep_fresh().await });
@@ -274,11 +274,13 @@ fn services(
     endpoint: &Endpoint,
     registry: &Arc<Registry>,
     socket_metrics: SocketMetrics,
+    background: &Tasks,
 ) -> Arc<Services> {
+    let flusher = Flusher::new(background.clone(), socket_metrics.bytes_sent.clone());
     Arc::new(Services {
         endpoint: endpoint.clone(),
         registry: Arc::clone(registry),
-        budget: Budget::new(config.limits.outbox_bytes.saturating_mul(BUDGET_OUTBOXES)),
+        budget: Budget::with_flusher(config.limits.outbox_bytes.saturating_mul(BUDGET_OUTBOXES), flusher),
         clock: Clock::start(),
         socket_metrics: Arc::new(socket_metrics),
         outbox_bytes: config.limits.outbox_bytes,

@@ -5,16 +5,24 @@
 //!
 //! Invariants: nothing ever waits for room. A queue that is full turns into [`Overflowed`], takes nothing more, and the
 //! connection's task closes it; publishers and other connections notice nothing. A frame of any size fits a queue that has
-//! [room](Outbox::poll_room), and leaves some for those behind it. An empty queue owns no memory besides itself.
+//! [room](Outbox::poll_room), and leaves some for those behind it. An empty queue owns no memory besides itself. One at a
+//! time writes: the connection's task from its first look until it parks, and only while it sleeps those who write for it
+//! ([`Batch`]).
 
-use std::collections::VecDeque;
+mod flush;
+mod packets;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use thiserror::Error;
+use tokio::net::tcp::OwnedWriteHalf;
+
+pub use self::flush::{Batch, Flusher};
+pub use self::packets::Packets;
 
 use crate::websocket::deflate::{MIN_LEN, Window, compress};
 use crate::websocket::{FrameHeader, MessageKind};
@@ -27,7 +35,6 @@ const PACKET_OVERHEAD: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Packet {
     frame: Bytes,
-    header_len: u8,
     /// How much shorter compression made the message, in bytes.
     saved: u32,
 }
@@ -58,7 +65,7 @@ impl Packet {
     fn framed(mut out: Vec<u8>, header: FrameHeader, saved: u32) -> Self {
         let start = FrameHeader::MAX_LEN - header.as_slice().len();
         out[start..FrameHeader::MAX_LEN].copy_from_slice(header.as_slice());
-        Self { frame: Bytes::from(out).slice(start..), header_len: header.len(), saved }
+        Self { frame: Bytes::from(out).slice(start..), saved }
     }
 
     /// The same message for connections with this compression. A small one, and one that does not shrink, stays as it is:
@@ -99,7 +106,13 @@ impl Packet {
 
     /// The message without its WebSocket header, as compressed as the packet is.
     pub fn payload(&self) -> &[u8] {
-        &self.frame[self.header_len.into()..]
+        // What the second byte says about the length (RFC 6455, 5.2).
+        let header_len = match self.frame[1] & 0x7f {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        &self.frame[header_len..]
     }
 
     /// Whether the message is binary rather than text.
@@ -110,12 +123,13 @@ impl Packet {
 
     /// A control frame, which no limit counts.
     pub fn control(frame: Bytes) -> Self {
-        Self { frame, header_len: 0, saved: 0 }
+        Self { frame, saved: 0 }
     }
 
     /// Whether it is a control frame.
     pub fn is_control(&self) -> bool {
-        self.header_len == 0
+        // The opcodes from 8 on.
+        self.frame.first().is_some_and(|first| first & 0x08 != 0)
     }
 
     /// What it counts against the limits of an outbox, in bytes.
@@ -133,18 +147,34 @@ pub struct Overflowed;
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
-    used: AtomicUsize,
+    /// What is written is subtracted at once, and may be added later: it can be below zero for a moment.
+    used: AtomicIsize,
+    /// Where fan-out may write itself.
+    flusher: Option<Flusher>,
 }
 
 impl Budget {
     /// A budget of so many bytes.
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0) })
+        Arc::new(Self { limit, used: AtomicIsize::new(0), flusher: None })
+    }
+
+    /// A budget of so many bytes, whose outboxes may be written to by fan-out.
+    pub fn with_flusher(limit: usize, flusher: Flusher) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicIsize::new(0), flusher: Some(flusher) })
     }
 
     /// Bytes queued beyond the budget, 0 when within it.
     pub fn excess(&self) -> usize {
-        self.used.load(Ordering::Relaxed).saturating_sub(self.limit)
+        usize::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0).saturating_sub(self.limit)
+    }
+
+    fn charge(&self, bytes: usize) {
+        self.used.fetch_add(bytes.cast_signed(), Ordering::Relaxed);
+    }
+
+    fn discharge(&self, bytes: usize) {
+        self.used.fetch_sub(bytes.cast_signed(), Ordering::Relaxed);
     }
 }
 
@@ -152,7 +182,7 @@ impl Budget {
 #[derive(Debug, Default)]
 pub struct Taken {
     /// What waits to be written, oldest first.
-    pub packets: VecDeque<Packet>,
+    pub packets: Packets,
     /// Whether [`Outbox::wake`] was called.
     pub signalled: bool,
     /// Whether the waker that the outbox is itself was woken.
@@ -171,9 +201,15 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    packets: VecDeque<Packet>,
+    packets: Packets,
     bytes: usize,
     waker: Option<Waker>,
+    /// For who writes while the task sleeps; absent when nobody may.
+    writer: Option<OwnedWriteHalf>,
+    /// The task parked with something left to write, which nothing may overtake.
+    blocked: bool,
+    /// Somebody is about to write what waits, unless the task takes it before.
+    due: bool,
     /// The task is awake, or about to be, and will look again before it parks.
     woken: bool,
     /// Something beside the packets has changed.
@@ -200,25 +236,45 @@ impl Outbox {
     /// # Errors
     /// When the queue was full, now or before; the packet is dropped and the connection is about to be closed.
     pub fn push(&self, packet: Packet) -> Result<(), Overflowed> {
-        let cost = packet.cost().min(self.largest_charge());
         let mut queue = self.queue.lock();
-        if queue.overflowed {
-            return Err(Overflowed);
+        let queued = self.enqueue(&mut queue, packet);
+        let waker = queue.wake();
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
         }
-        let fits = self.has_room(&queue) || queue.bytes + cost <= self.limit as usize;
-        if fits {
-            queue.bytes += cost;
-            queue.packets.push_back(packet);
-            self.budget.used.fetch_add(cost, Ordering::Relaxed);
-        } else {
-            self.overflow(&mut queue);
+        queued
+    }
+
+    /// As [`Outbox::push`], but does not wake a task for which others may write. Whether the caller has to see to it that
+    /// somebody does.
+    fn push_unless_due(&self, packet: Packet) -> Result<bool, Overflowed> {
+        let mut queue = self.queue.lock();
+        let queued = self.enqueue(&mut queue, packet);
+        if queued.is_ok() && queue.is_idle() {
+            return Ok(!std::mem::replace(&mut queue.due, true));
         }
         let waker = queue.wake();
         drop(queue);
         if let Some(waker) = waker {
             waker.wake();
         }
-        if fits { Ok(()) } else { Err(Overflowed) }
+        queued.map(|()| false)
+    }
+
+    fn enqueue(&self, queue: &mut Queue, packet: Packet) -> Result<(), Overflowed> {
+        if queue.overflowed {
+            return Err(Overflowed);
+        }
+        let cost = packet.cost().min(self.largest_charge());
+        if !self.has_room(queue) && queue.bytes + cost > self.limit as usize {
+            self.overflow(queue);
+            return Err(Overflowed);
+        }
+        queue.bytes += cost;
+        queue.packets.push_back(packet);
+        self.budget.charge(cost);
+        Ok(())
     }
 
     /// Has the connection's task look at everything that concerns it.
@@ -290,12 +346,13 @@ impl Outbox {
     }
 
     /// Has the connection's task woken at the next change, unless there was one since it took: then false. `written` as in
-    /// [`Outbox::take`].
+    /// [`Outbox::take`]; `blocked` says that it has taken something which it could not write yet.
     ///
     /// # Errors
     /// When the queue was full.
-    pub fn park(&self, cx: &Context<'_>, written: usize) -> Result<bool, Overflowed> {
+    pub fn park(&self, cx: &Context<'_>, written: usize, blocked: bool) -> Result<bool, Overflowed> {
         let mut queue = self.queue.lock();
+        queue.blocked = blocked;
         if queue.overflowed {
             return Err(Overflowed);
         }
@@ -314,16 +371,25 @@ impl Outbox {
 
     /// Who waited for the room that there is now; to be woken without the lock.
     fn discharge(&self, queue: &mut Queue, written: usize) -> Vec<Waker> {
-        queue.bytes -= written;
-        self.budget.used.fetch_sub(written, Ordering::Relaxed);
+        if written > 0 {
+            queue.bytes -= written;
+            self.budget.discharge(written);
+        }
         if self.has_room(queue) { queue.take_waiting() } else { Vec::new() }
     }
 
     fn overflow(&self, queue: &mut Queue) {
-        self.budget.used.fetch_sub(queue.bytes, Ordering::Relaxed);
+        self.budget.discharge(queue.bytes);
         queue.bytes = 0;
-        queue.packets = VecDeque::new();
+        // What is written in part stays for `take_begun`.
+        queue.packets.discard_unwritten();
         queue.overflowed = true;
+    }
+
+    /// Of a queue that was full, the packet that somebody else has begun to write: without its rest the connection's task
+    /// can write nothing more, not even the reason why it ends.
+    pub fn take_begun(&self) -> Packets {
+        std::mem::take(&mut self.queue.lock().packets)
     }
 }
 
@@ -335,6 +401,11 @@ impl Queue {
     /// The waker, unless the task will look again anyway.
     fn wake(&mut self) -> Option<Waker> {
         if std::mem::replace(&mut self.woken, true) { None } else { self.waker.clone() }
+    }
+
+    /// Whether others may write: the task sleeps, and has nothing left to write itself.
+    fn is_idle(&self) -> bool {
+        self.writer.is_some() && !self.woken && !self.blocked && !self.overflowed
     }
 }
 
@@ -356,7 +427,7 @@ impl Wake for Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.queue.get_mut().bytes, Ordering::Relaxed);
+        self.budget.discharge(self.queue.get_mut().bytes);
     }
 }
 

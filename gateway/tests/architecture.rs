@@ -43,11 +43,12 @@ const FLOORS: &[(&str, u8)] = &[
 
 /// Arrows between rooms of one floor that are allowed, with the reason. They must not close a circle.
 const SIDEWAYS: &[(&str, &str)] = &[
-    ("main", "cli"),        // the program hands over to the commands
-    ("builtin", "socket"),  // the configured socket implements the trait of sockets
-    ("supabase", "socket"), // so does the socket of Supabase's dialect
-    ("redis", "lifecycle"), // connections run in tracked tasks
-    ("store", "lifecycle"), // the task that looks after the database, too
+    ("main", "cli"),         // the program hands over to the commands
+    ("builtin", "socket"),   // the configured socket implements the trait of sockets
+    ("supabase", "socket"),  // so does the socket of Supabase's dialect
+    ("outbox", "lifecycle"), // so do those who write for connections that sleep
+    ("redis", "lifecycle"),  // connections run in tracked tasks
+    ("store", "lifecycle"),  // the task that looks after the database, too
 ];
 
 /// Longest file, in lines, that needs no excuse.

@@ -8,7 +8,7 @@ use slab::Slab;
 use super::backend::Inbound;
 use super::listener::{Listener, Way};
 use super::message::{Delivery, Received};
-use crate::outbox::{Outbox, Packet};
+use crate::outbox::{Batch, Outbox, Packet};
 use crate::wire::{Compression, Encoding, Outgoing, Payload};
 
 /// Hands a message to everybody but the excluded one. How many took it.
@@ -29,11 +29,12 @@ struct Forms<'a> {
     /// `Some(None)`: this encoding cannot carry the message.
     packets: [Option<Option<Packet>>; Encoding::COUNT],
     received: Option<Arc<Received>>,
+    batch: Batch,
 }
 
 impl<'a> Forms<'a> {
     fn new(topic: &'a Arc<str>, message: &'a Inbound<'a>) -> Self {
-        Self { topic, message, packets: [const { None }; Encoding::COUNT], received: None }
+        Self { topic, message, packets: [const { None }; Encoding::COUNT], received: None, batch: Batch::default() }
     }
 
     /// Whether the subscriber took it.
@@ -64,12 +65,13 @@ impl<'a> Forms<'a> {
 
     /// Whether the connection took it. One whose queue is full is closed by its own task; one that speaks version 1 is
     /// left out of binary messages (checklist row 166).
-    fn push(&mut self, encoding: Encoding, outbox: &Outbox) -> bool {
+    fn push(&mut self, encoding: Encoding, outbox: &Arc<Outbox>) -> bool {
         let packet = match encoding.compression {
             Compression::None => self.plain(encoding),
             _ => self.compressed(encoding),
         };
-        packet.is_some_and(|packet| outbox.push(packet.clone()).is_ok())
+        let Some(packet) = packet.cloned() else { return false };
+        self.batch.push(outbox, packet).is_ok()
     }
 
     fn plain(&mut self, encoding: Encoding) -> Option<&Packet> {

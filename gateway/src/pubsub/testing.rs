@@ -87,7 +87,7 @@ impl Client {
                 if let Some(packet) = self.taken.pop_front() {
                     return Poll::Ready(text(&packet));
                 }
-                if self.outbox.park(cx, 0).unwrap() {
+                if self.outbox.park(cx, 0, false).unwrap() {
                     return Poll::Pending;
                 }
             }

@@ -195,7 +195,7 @@ impl Connection {
             self.driver.poll(cx);
         }
         self.driver.poll(cx);
-        self.client.outbox().park(cx, 0).map(|parked| !parked).map_err(overflowed)
+        self.client.outbox().park(cx, 0, false).map(|parked| !parked).map_err(overflowed)
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::admission::Permit;
@@ -34,7 +33,8 @@ thread_local! {
 }
 
 /// An open WebSocket: one task that reads, runs the channels and writes.
-pub(super) struct Connection<S = TcpStream> {
+pub(super) struct Connection<S> {
+    /// Nobody else writes to it while this task is awake.
     stream: S,
     decoder: Decoder,
     driver: Driver,
@@ -127,6 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
 
     /// What is left to do for a connection that ends.
     async fn end(mut self: Box<Self>, reason: CloseReason) {
+        self.driver.client().outbox().write_no_more();
         tracing::debug!(reason = %reason, "the connection ends");
         self.services.socket_metrics.disconnect(reason);
         if reason.lets_finish() && self.driver.owes_answers() {
@@ -136,6 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
         self.driver.say_goodbye(reason);
         self.driver.close();
         if reason == CloseReason::SlowConsumer {
+            self.writes.extend(self.driver.client().outbox().take_begun());
             self.writes.discard_unwritten();
         } else if let Ok(taken) = self.take() {
             self.writes.extend(taken.packets);
@@ -176,8 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
         if self.read()? {
             return Ok(true);
         }
-        let written = self.written();
-        let parked = self.driver.client().outbox().park(cx, written);
+        let parked = self.park(cx);
         parked.map(|parked| !parked).map_err(|Overflowed| CloseReason::SlowConsumer)
     }
 
@@ -196,8 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
             if !self.driver.owes_answers() {
                 return Poll::Ready(());
             }
-            let written = self.written();
-            match self.driver.client().outbox().park(cx, written) {
+            match self.park(cx) {
                 Ok(true) => return Poll::Pending,
                 Ok(false) => {}
                 Err(Overflowed) => return Poll::Ready(()),
@@ -218,6 +218,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
             self.services.socket_metrics.compressed(taken.packets.iter().filter_map(Packet::compression));
         }
         Ok(taken)
+    }
+
+    fn park(&mut self, cx: &Context<'_>) -> Result<bool, Overflowed> {
+        let written = self.written();
+        self.driver.client().outbox().park(cx, written, !self.writes.is_empty())
     }
 
     /// Writes what was taken.

@@ -20,6 +20,7 @@ mod proxy_header;
 mod refuse;
 mod rest;
 mod routes;
+mod tcp;
 mod tls;
 mod write_queue;
 

@@ -24,11 +24,13 @@ use super::arrival::Arrival;
 use super::connection::Connection;
 use super::handshake::{Agreed, Rejection, check};
 use super::longpoll::{LongPollMount, LongPolls, handle};
+use super::tcp::SharedTcp;
 use crate::channel::{Client, Transport};
 use crate::lifecycle::Tasks;
 use crate::socket::{Accepted, ConnectResult, Entry, Mount, Registration, Services};
 use crate::telemetry::TraceId;
 use crate::websocket::handshake::UpgradeError;
+use crate::wire::Compression;
 
 /// What the routes of the sockets need.
 #[derive(Clone)]
@@ -159,6 +161,12 @@ fn open(
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
             let (stream, read) = (parts.io.into_inner(), parts.read_buf);
+            // Its task counts what compression saves, so it writes all by itself.
+            if client.encoding().compression != Compression::None {
+                return tasks
+                    .spawn(Connection::new(stream, &read, client, registration, mount, services, permit).run());
+            }
+            let stream = SharedTcp::new(stream, client.outbox());
             return tasks.spawn(Connection::new(stream, &read, client, registration, mount, services, permit).run());
         }
         Err(upgraded) => upgraded,

@@ -111,7 +111,7 @@ impl Pod {
         let mut asking = self.join(&json!({ "recover": true }), 1 << 20);
         asking.poll().await;
         let packets = asking.outbox.take(asking.outbox.queued_bytes()).unwrap().packets;
-        let reply: Value = serde_json::from_slice(packets[0].payload()).unwrap();
+        let reply: Value = serde_json::from_slice(packets.iter().next().unwrap().payload()).unwrap();
         let epoch = &reply[4]["response"]["recovery"]["epoch"];
         self.join(&json!({ "recover": { "epoch": epoch, "offset": 0 } }), limit)
     }

@@ -112,7 +112,7 @@ impl Member {
                 if let Some(packet) = self.taken.pop_front() {
                     return Poll::Ready(packet);
                 }
-                if self.outbox.park(cx, 0).unwrap() {
+                if self.outbox.park(cx, 0, false).unwrap() {
                     return Poll::Pending;
                 }
             }

@@ -95,7 +95,7 @@ impl Session {
         if self.hand_over() || processed {
             return Ok(true);
         }
-        let parked = self.client.outbox().park(cx, std::mem::take(&mut self.written));
+        let parked = self.client.outbox().park(cx, std::mem::take(&mut self.written), false);
         parked.map(|parked| !parked).map_err(|Overflowed| CloseReason::SlowConsumer)
     }
 
@@ -112,7 +112,7 @@ impl Session {
             if !self.driver.owes_answers() {
                 return Poll::Ready(());
             }
-            match self.client.outbox().park(cx, std::mem::take(&mut self.written)) {
+            match self.client.outbox().park(cx, std::mem::take(&mut self.written), false) {
                 Ok(true) => return Poll::Pending,
                 Ok(false) => {}
                 Err(Overflowed) => return Poll::Ready(()),
@@ -214,7 +214,7 @@ impl Session {
             if self.hand_over() {
                 continue;
             }
-            match self.client.outbox().park(cx, std::mem::take(&mut self.written)) {
+            match self.client.outbox().park(cx, std::mem::take(&mut self.written), false) {
                 Ok(true) => return true,
                 Ok(false) if self.take().is_ok() => {}
                 Ok(false) | Err(Overflowed) => return false,
