@@ -59,7 +59,7 @@ impl Room {
 fn sleep(outbox: &Outbox) {
     let taken = outbox.take(0).expect("no queue is full");
     let written = taken.packets.iter().map(|packet| packet.cost()).sum();
-    let parked = outbox.park(&Context::from_waker(Waker::noop()), written);
+    let parked = outbox.park(&Context::from_waker(Waker::noop()), written, false);
     assert_eq!(parked, Ok(true), "nothing has come since");
 }
 

@@ -313,6 +313,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tcp::SharedTcp;
     use super::*;
 
     /// What tokio puts around the future of a task, and the set of tasks around that.
@@ -322,7 +323,7 @@ mod tests {
     fn an_idle_connection_stays_small() {
         // tokio rounds a task up to a multiple of 128, so that 8 bytes less would save each connection 128, and 121 more
         // cost as much.
-        let future = size_of::<Running<TcpStream>>();
+        let future = size_of::<Running<SharedTcp>>();
         assert!(TASK + future <= 512, "the future of a connection has {future} bytes");
     }
 }
