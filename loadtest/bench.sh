@@ -31,9 +31,9 @@ scenario() {
 }
 
 scenario "idle: memory of a joined connection" \
-    idle --connections "$CONNECTIONS" --max-rss-per-connection 1.75KiB
+    idle --connections "$CONNECTIONS" --max-rss-per-connection 1.65KiB
 scenario "fan-out to 1000: 20 messages a second, and 4 in flight, beside a bare write loop" \
-    fanout --subscribers 1000 --rate 20 --in-flight 4 --with-floor --pin --max-ratio 1.3 --min-coalescing-gain 2.5
+    fanout --subscribers 1000 --rate 20 --in-flight 4 --with-floor --pin --max-ratio 1.15 --min-coalescing-gain 2.5
 scenario "echo: heartbeats and their replies, one on its way on each of 100 connections, beside a bare server" \
     echo --connections 100 --in-flight 1 --via heartbeat --with-floor --pin --duration 5s
 scenario "presence: 1000 clients join a topic at once and see each other" \

@@ -225,6 +225,8 @@ impl Outbox {
             return Err(Overflowed);
         }
         let waiting = self.discharge(&mut queue, written);
+        // Who was to write it may have gone with the runtime.
+        queue.due = false;
         let (signalled, readable) = (std::mem::take(&mut queue.signalled), std::mem::take(&mut queue.readable));
         let packets = std::mem::take(&mut queue.packets);
         drop(queue);

@@ -1,3 +1,4 @@
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,11 @@ impl Context {
             Some(handled) => handled.push(&self.client, push),
             None => handle::queue(&self.client, push),
         }
+    }
+
+    /// Resolves when the client has read so much that something large can be sent to it.
+    pub(crate) async fn room(&self) {
+        poll_fn(|task| self.client.outbox().poll_room(task)).await;
     }
 
     /// Sends an event to all subscribers of the topic, this client included, on every pod. It is under way before this

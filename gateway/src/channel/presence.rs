@@ -1,5 +1,4 @@
 use std::fmt;
-use std::future::poll_fn;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -109,7 +108,7 @@ impl ChannelPresence<'_> {
     pub async fn push_state(&mut self) -> Result<(), Unavailable> {
         self.watch().await?;
         let cx = &*self.0;
-        poll_fn(|task| cx.client.outbox().poll_room(task)).await;
+        cx.room().await;
         if let Some(present) = cx.present.as_ref().filter(|_| !cx.muted) {
             present.watch.with_payload(|state| push_state(cx, state));
         }

@@ -7,6 +7,7 @@ use std::task::Waker;
 use prometheus::IntCounter;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::runtime::Handle;
+use tokio::task::yield_now;
 
 use super::{Outbox, Overflowed, Packet, Packets, Queue};
 use crate::lifecycle::Tasks;
@@ -14,6 +15,9 @@ use crate::lifecycle::Tasks;
 /// How many connections one task writes to: few enough for the other tasks of its worker to have their turn soon, and for
 /// the other workers to take a share.
 const CONNECTIONS: usize = 32;
+
+/// After how many bytes the other tasks of the worker have their turn.
+const TURN: usize = 256 * 1024;
 
 /// Runs the tasks that write to connections whose own tasks sleep.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ impl Batch {
         let due = std::mem::take(&mut self.due);
         let Some(budget) = due.first().map(|outbox| Arc::clone(&outbox.budget)) else { return };
         if let Some(Flusher { tasks, handle, .. }) = &budget.flusher {
-            tasks.spawn_on(async move { flush_all(&due) }, handle);
+            tasks.spawn_on(flush_all(due), handle);
         }
     }
 }
@@ -70,8 +74,16 @@ impl Drop for Batch {
     }
 }
 
-fn flush_all(due: &[Arc<Outbox>]) {
-    let bytes: usize = due.iter().map(|outbox| outbox.flush()).sum();
+async fn flush_all(due: Vec<Arc<Outbox>>) {
+    let (mut bytes, mut in_turn) = (0, 0);
+    for outbox in &due {
+        let written = outbox.flush();
+        (bytes, in_turn) = (bytes + written, in_turn + written);
+        if in_turn >= TURN {
+            in_turn = 0;
+            yield_now().await;
+        }
+    }
     if let Some(flusher) = due.first().and_then(|outbox| outbox.budget.flusher.as_ref()) {
         flusher.bytes_sent.inc_by(bytes as u64);
     }
@@ -90,7 +102,9 @@ impl Outbox {
 
     /// Ends direct writing: the connection is about to end.
     pub fn write_no_more(&self) {
-        if let Some(writer) = self.queue.lock().writer.take() {
+        // Let go without the lock: the stream may close here, and wake those who wait for it.
+        let writer = self.queue.lock().writer.take();
+        if let Some(writer) = writer {
             writer.forget();
         }
     }
@@ -142,7 +156,6 @@ mod tests {
     use tokio::io::AsyncReadExt as _;
     use tokio::net::tcp::OwnedReadHalf;
     use tokio::net::{TcpListener, TcpStream};
-    use tokio::task::yield_now;
 
     use super::super::Budget;
     use super::*;

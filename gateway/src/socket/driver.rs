@@ -59,7 +59,12 @@ impl Driver {
             Ok(message) => message,
             Err(error) => {
                 tracing::debug!(%error, "malformed message");
-                return if self.is_of_supabase() { Ok(()) } else { Err(CloseReason::Malformed) };
+                if !self.is_of_supabase() {
+                    return Err(CloseReason::Malformed);
+                }
+                let counted =
+                    services.limits.any().then(|| self.session.overlook(&services.limits, services.clock.now_ms()));
+                return counted.unwrap_or(Ok(())).map_err(|Flood| CloseReason::RateLimited);
             }
         };
         let mut effects = Vec::new();

@@ -181,6 +181,8 @@ impl Drop for Registration {
             }
         }
         self.registry.connections.dec();
+        // The task may have panicked: the stream closes with it, and not when the last who holds the client lets go.
+        self.entry.client().outbox().write_no_more();
         // Nobody is to count it among the living any more, whoever still holds its client.
         self.entry.0.life().close(GONE);
         drop(entry);

@@ -118,6 +118,17 @@ impl Session {
         Ok(None)
     }
 
+    /// Counts a frame that was no message, for a dialect that overlooks those.
+    ///
+    /// # Errors
+    /// As [`Session::limit`].
+    pub(super) fn overlook(&mut self, limits: &SocketLimits, now_ms: u64) -> Result<(), Flood> {
+        match self.usage.get_or_insert_default().message(limits, now_ms) {
+            Verdict::Fine | Verdict::Refused => Ok(()),
+            Verdict::Flood => Err(Flood),
+        }
+    }
+
     /// What a message from the client leads to.
     pub(super) fn on_message(&mut self, message: Message, router: &Router, effects: &mut Vec<Effect>) {
         if is_heartbeat(&message) {

@@ -15,8 +15,23 @@ const MAX_CHANGES: u32 = 5;
 
 const WINDOW: Duration = Duration::from_secs(30);
 
-/// A presence key that stock clients would take for a Postgres change.
-const RESERVED_KEY: &str = "ids";
+/// Presence keys on which stock clients fail, and with them the list of everybody in the topic: one they take for a Postgres
+/// change, the others are there already in any object of JavaScript.
+const RESERVED_KEYS: [&str; 13] = [
+    "ids",
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "__proto__",
+];
 
 /// As whom and what a client is shown, and how often it has said so.
 #[derive(Debug)]
@@ -67,7 +82,7 @@ impl Attendance {
     /// When it can never be shown under the key that it wants.
     pub(super) fn of_join(config: &JoinConfig) -> Result<Self, JoinError> {
         let key = config.key.clone().unwrap_or_else(|| Uuid::new_v4().to_string().into());
-        if &*key == RESERVED_KEY || !presence::fits(&key, &Meta::new()) {
+        if RESERVED_KEYS.contains(&&*key) || !presence::fits(&key, &Meta::new()) {
             return Err(refuse("InvalidPresenceKey", "The presence key is reserved or longer than 1024 bytes"));
         }
         Ok(Self { key, shown: None, since: None, changes: 0 })

@@ -59,7 +59,7 @@ impl Spoken {
                 if !is_object || text.ids.0 {
                     return Err(Reason::InvalidPayload);
                 }
-                let event = name(text.event);
+                let event = name(text.event).ok_or(Reason::InvalidPayload)?;
                 let payload = match keeping {
                     Keeping::Numbered => numbered(&event, text.payload.map_or("{}", RawValue::get)),
                     Keeping::Nothing | Keeping::Json => Some(payload.clone()),
@@ -68,6 +68,12 @@ impl Spoken {
             }
             Payload::Binary(bytes) => {
                 let broadcast = UserBroadcast::read(bytes).ok_or(Reason::InvalidPayload)?;
+                // By a frame of stock kind a client can say what a kind 3 would not have let through.
+                let is_too_deep = matches!(broadcast.content, Content::Json(text)
+                    if Payload::Json(bytes.slice_ref(text.as_bytes())).is_too_deep());
+                if is_too_deep || !broadcast.metadata.is_empty() {
+                    return Err(Reason::InvalidPayload);
+                }
                 let payload = match (keeping, broadcast.content) {
                     (Keeping::Nothing, _) => Some(payload.clone()),
                     (Keeping::Json, _) => broadcast.to_json(),
@@ -80,9 +86,12 @@ impl Spoken {
     }
 }
 
-/// An event that is no text is none of those that a configuration can name.
-fn name(event: Option<&RawValue>) -> Cow<'_, str> {
-    event.and_then(|event| serde_json::from_str(event.get()).ok()).unwrap_or_default()
+/// Without an event it is none of those that a configuration can name. None: it is no text, on which stock clients fail.
+fn name(event: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    match event.map(RawValue::get) {
+        None | Some("null") => Some(Cow::default()),
+        Some(event) => serde_json::from_str::<String>(event).ok().map(Cow::from),
+    }
 }
 
 #[cfg(test)]
@@ -101,14 +110,22 @@ mod tests {
         let json = r#"{"type":"broadcast","event":"cur","payload":{"ids":[1]},"more":1}"#;
         assert_eq!(text(json).unwrap(), ("cur".into(), Payload::Json(Bytes::from_static(json.as_bytes()))));
         assert_eq!(&*text("{}").unwrap().0, "");
-        assert_eq!(&*text(r#"{"event":7}"#).unwrap().0, "");
+        assert_eq!(&*text(r#"{"event":null}"#).unwrap().0, "");
     }
 
     #[test]
     fn what_would_break_stock_clients_is_refused() {
-        for json in [r#"{"ids":null}"#, r#"{"ids":[1],"event":"e"}"#, r#"{"\u0069ds":1}"#, "[]", "7", "null", r#""x""#]
-        {
+        let events = [r#"{"event":7}"#, r#"{"event":["e"]}"#, r#"{"event":{}}"#, r#"{"event":true}"#];
+        let fields =
+            [r#"{"ids":null}"#, r#"{"ids":[1],"event":"e"}"#, r#"{"\u0069ds":1}"#, "[]", "7", "null", r#""x""#];
+        for json in events.into_iter().chain(fields) {
             assert_eq!(text(json).unwrap_err(), Reason::InvalidPayload, "{json}");
+        }
+        let deep = "[".repeat(200) + &"]".repeat(200);
+        for (metadata, json) in [("", deep.as_str()), (r#"{"id":"mine"}"#, "{}")] {
+            let content = Content::Json(json);
+            let frame = UserBroadcast { event: "cur", metadata, content }.to_payload().unwrap();
+            assert!(matches!(Spoken::read(&frame, Keeping::Nothing), Err(Reason::InvalidPayload)));
         }
         let stock = Payload::Binary(Bytes::from_static(b"bytes"));
         assert!(matches!(Spoken::read(&stock, Keeping::Nothing), Err(Reason::InvalidPayload)));

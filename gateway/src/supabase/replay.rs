@@ -68,6 +68,8 @@ impl Replay {
     pub(super) async fn push(self, cx: &Context) -> Result<(), HistoryError> {
         for message in cx.history().last(self.limit).await? {
             let Some(payload) = self.again(&message.payload).filter(|_| *message.event == *BROADCAST) else { continue };
+            // They may be large, and a client that reads slowly is to get them late instead of being closed.
+            cx.room().await;
             if let Err(error) = cx.push(BROADCAST, payload) {
                 tracing::debug!(topic = cx.topic(), %error, "a message of before could not be encoded");
             }

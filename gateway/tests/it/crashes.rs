@@ -1,9 +1,12 @@
 //! Channels that crash, and what is left of them: protocol 3.6.
 
-use gateway::Ended;
+use gateway::{
+    Channel, ChannelHandle, Context, Ended, HandlerResult, JoinContext, JoinResult, Outcome, Payload, Router,
+};
 use serde_json::json;
+use tokio::sync::mpsc;
 
-use crate::support::{Lab, ok, phx_error, unmatched};
+use crate::support::{Lab, TestGateway, ok, phx_error, unmatched};
 
 /// Rows 139, 141, 142, 152.
 #[tokio::test]
@@ -86,4 +89,37 @@ async fn a_channel_that_failed_is_terminated_and_what_it_pushes_then_follows_its
     assert_eq!(client.next().await, phx_error("1", "lab:1"));
     assert_eq!(client.next().await, json!(["1", null, "lab:1", "you_left", { "message": "bye!" }]));
     assert_eq!(lab.ended().await, ("lab:1".to_owned(), Ended::Crashed));
+}
+
+/// A channel whose last breath is a panic, outside any callback.
+struct Bomb(mpsc::UnboundedSender<ChannelHandle>);
+
+impl Channel for Bomb {
+    async fn join(&mut self, _params: Payload, cx: &mut JoinContext) -> JoinResult {
+        self.0.send(cx.handle()).expect("the test listens");
+        Ok(Payload::empty())
+    }
+
+    async fn handle_in(&mut self, _event: &str, _payload: Payload, _cx: &mut Context) -> HandlerResult {
+        Ok(Outcome::Stop(None))
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "the application fails where nobody catches it");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_outside_of_callbacks_closes_the_connection_whoever_still_holds_a_handle() {
+    let (sender, mut handles) = mpsc::unbounded_channel();
+    let router = Router::new().channel("bomb:*", move || Bomb(sender.clone())).unwrap();
+    let gateway = TestGateway::with_channels(router).await;
+    let mut client = gateway.connect().await;
+    client.join("1", "bomb:1").await;
+    let handle = handles.recv().await.unwrap();
+    client.send(json!(["1", "2", "bomb:1", "stop", {}])).await;
+    client.ended().await;
+    assert_eq!(handle.topic(), "bomb:1");
 }

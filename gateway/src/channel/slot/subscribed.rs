@@ -124,7 +124,7 @@ impl Slot {
         let intercept = self.join.as_ref().map(|join| Arc::clone(&join.intercept)).unwrap_or_default();
         let response = with_recovery(response, &position, true).unwrap_or_else(|| response.clone());
         self.answer_join(&Reply::ok(response), env);
-        let (topic, pages) = (Arc::clone(&self.seat.topic), Arc::clone(env.client.endpoint().pages()));
+        let (topic, pages) = (Arc::clone(&cx.seat.topic), Arc::clone(env.client.endpoint().pages()));
         let waiting = (interest, subscriber);
         self.replay = Some(Box::new(Replay::new(topic, intercept, pages, position, page, waiting)));
     }

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::answer::{BLANK, INVALID, Refused, TOO_LARGE, TOO_LONG};
 use super::publish::Message;
-use crate::pubsub::IdempotencyKey;
 use crate::supabase::Audience;
 use crate::wire::{Content, MAX_NAME, UserBroadcast};
 
@@ -91,7 +90,6 @@ fn message(raw: &RawValue, max_payload: usize, wrong: &mut Map<String, Value>) -
         complain("topic", TOO_LONG);
         return None;
     };
-    let key = IdempotencyKey::new(&id);
     let meta = json!({ "id": if id.is_empty() { Uuid::now_v7().to_string() } else { id } }).to_string();
     let told = UserBroadcast { event: &event, metadata: &meta, content: Content::Json(&payload) };
     let payload = told.to_json().filter(|payload| !payload.is_too_deep());
@@ -99,7 +97,7 @@ fn message(raw: &RawValue, max_payload: usize, wrong: &mut Map<String, Value>) -
         complain("payload", "is nested too deeply");
         return None;
     };
-    Some(Message { audience, event, payload, key })
+    Some(Message { audience, event, payload })
 }
 
 fn text(raw: &RawValue) -> Result<String, &'static str> {
@@ -156,8 +154,7 @@ mod tests {
         assert_eq!((&*first.audience.topic, &*first.event), ("realtime:room1", "E"));
         let said = r#"{"type":"broadcast","event":"E","payload":{ "n": 1 },"meta":{"id":"x\"y"}}"#;
         assert_eq!(first.payload, Payload::Json(Bytes::from_static(said.as_bytes())));
-        assert_eq!(first.key, IdempotencyKey::new("x\"y"));
-        assert_eq!((&*second.audience.topic, second.key), ("@private:realtime:room1", None));
+        assert_eq!(&*second.audience.topic, "@private:realtime:room1");
         let told: Value = second.payload.parse().unwrap();
         assert!(told["meta"]["id"].as_str().unwrap().parse::<Uuid>().is_ok());
     }

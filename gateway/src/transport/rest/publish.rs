@@ -1,7 +1,7 @@
 use futures_util::future::join_all;
 
 use super::answer::{JSON_ONLY, Refused};
-use crate::pubsub::{Broadcast, IdempotencyKey, PubSub, PublishError};
+use crate::pubsub::{Broadcast, PubSub, PublishError};
 use crate::supabase::{Audience, Speaker};
 use crate::wire::{BROADCAST, Content, Payload, Reason, UserBroadcast};
 
@@ -13,8 +13,6 @@ pub(super) struct Message {
     pub(super) event: String,
     /// As it travels, with the client's event and payload in it.
     pub(super) payload: Payload,
-    /// With one it is sent once only.
-    pub(super) key: Option<IdempotencyKey>,
 }
 
 impl Message {
@@ -23,12 +21,12 @@ impl Message {
     /// # Errors
     /// When its sender may not say it there, or when it cannot be kept there.
     pub(super) fn allowed(self, speaker: &Speaker<'_>) -> Result<Self, Refused> {
-        let Self { audience, event, payload, key } = self;
+        let Self { audience, event, payload } = self;
         let payload = speaker.say(&event, payload, &audience).map_err(|reason| match reason {
             Reason::Forbidden => Refused::Forbidden,
             _ => Refused::invalid("payload", JSON_ONLY),
         })?;
-        Ok(Self { audience, event, payload, key })
+        Ok(Self { audience, event, payload })
     }
 }
 
@@ -43,9 +41,9 @@ pub(super) fn frame(event: &str, content: Content<'_>) -> Option<Payload> {
 /// When one of them was not accepted. The others may have been.
 pub(super) async fn publish(messages: impl IntoIterator<Item = Message>, pubsub: &PubSub) -> Result<(), Refused> {
     let send = |message| {
-        let Message { audience, payload, key, .. } = message;
+        let Message { audience, payload, .. } = message;
         let broadcast = Broadcast { topic: audience.topic.into(), event: BROADCAST.into(), payload, exclude: None };
-        pubsub.broadcast_keyed(broadcast, key)
+        pubsub.broadcast(broadcast)
     };
     let sending: Vec<_> = messages.into_iter().map(send).collect();
     join_all(sending).await.into_iter().try_for_each(|sent| match sent {

@@ -27,7 +27,7 @@ pub(super) fn message(
         Kind::Json => Content::Json(json(body)?),
     };
     let payload = frame(event, content).ok_or_else(|| Refused::invalid("event", TOO_LONG))?;
-    Ok(Message { audience, event: event.to_owned(), payload, key: None })
+    Ok(Message { audience, event: event.to_owned(), payload })
 }
 
 /// Whether the query says so. Clients add what the socket's own address has, and newer ones more.

@@ -28,7 +28,12 @@ pub(in crate::websocket) fn inflate(compressed: &[u8], max: usize) -> Result<Vec
     let max = max.min(compressed.len().saturating_mul(MAX_RATIO).max(ANY_RATIO));
     INFLATER.with_borrow_mut(|inflater| {
         inflater.reset(false);
-        inflate_with(inflater, compressed, max)
+        let mut out = inflate_with(inflater, compressed, max)?;
+        // It may wait for long, and what waits is counted by its length.
+        if out.capacity() > 2 * out.len() {
+            out.shrink_to_fit();
+        }
+        Ok(out)
     })
 }
 

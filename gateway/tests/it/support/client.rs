@@ -93,6 +93,11 @@ impl Client {
         }
     }
 
+    /// Resolves when the stream has ended, whatever came before.
+    pub(crate) async fn ended(&mut self) {
+        while let Some(Ok(_)) = timeout(PATIENCE, self.socket.next()).await.expect("the stream did not end") {}
+    }
+
     /// The next two messages (version 2) are a broadcast in `room:1` and the ok reply to a push.
     pub(crate) async fn expect_broadcast_then_ok(&mut self, event: &str, reference: &str) {
         assert_eq!(self.next().await[3], event);

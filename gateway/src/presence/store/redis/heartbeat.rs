@@ -115,6 +115,7 @@ impl<E: Events + 'static> Redis<E> {
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
+        let _turn = self.renewing.lock().await;
         let (node, first) = {
             let held = self.held.lock();
             if held.closed {

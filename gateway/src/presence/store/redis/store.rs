@@ -6,7 +6,7 @@ use fred::clients::Client;
 use fred::interfaces::{KeysInterface, SetsInterface};
 use fred::types::Value;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tokio::time::Instant;
 
 use super::super::{Events, Reap, Store, StoreError, Work};
@@ -39,6 +39,8 @@ pub(in crate::presence) struct Redis<E> {
     /// How long what is left behind lingers.
     grace: Duration,
     pub(super) held: Mutex<Held>,
+    /// Held while the lease is renewed, or given up: what is under way would bring back what the goodbye has removed.
+    pub(super) renewing: AsyncMutex<()>,
     /// Until when nobody is reaped: who lives may not have been able to say so.
     pub(super) spare_until: Mutex<Instant>,
     /// Somebody should look for dead nodes.
@@ -99,6 +101,7 @@ impl<E: Events + 'static> Redis<E> {
             lease: presence.lease,
             grace: presence.leave_grace,
             held: Mutex::new(Held { node, end: None, since: Instant::now(), closed: false }),
+            renewing: AsyncMutex::new(()),
             spare_until: Mutex::new(Instant::now() + presence.lease),
             reaping_wanted: Notify::new(),
             verified,
@@ -203,6 +206,7 @@ impl<E: Events + 'static> Redis<E> {
     }
 
     async fn give_up_lease(&self) -> Result<(), StoreError> {
+        let _turn = self.renewing.lock().await;
         let node = self.node();
         {
             let mut held = self.held.lock();
