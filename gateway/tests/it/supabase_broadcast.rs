@@ -158,7 +158,9 @@ async fn what_would_break_stock_clients_reaches_nobody() {
     let gateway = supabase_gateway().await;
     let mut alice = joined(&gateway, TOPIC, json!({ "ack": true, "self": true })).await;
     let mut bob = joined(&gateway, TOPIC, json!({ "self": true })).await;
-    for payload in [json!({ "event": "e", "ids": [1] }), json!({ "ids": null }), json!([]), json!(null), json!("x")] {
+    let fields =
+        [json!({ "event": "e", "ids": [1] }), json!({ "ids": null }), json!({ "event": 7 }), json!({ "event": ["e"] })];
+    for payload in fields.into_iter().chain([json!([]), json!(null), json!("x")]) {
         alice.send(json!(["1", "2", TOPIC, "broadcast", payload])).await;
         assert_eq!(alice.next().await[4], error("invalid_payload"), "{payload}");
         bob.send(json!(["1", "2", TOPIC, "broadcast", payload])).await;
@@ -175,7 +177,7 @@ async fn clients_say_only_what_their_pattern_allows() {
     let topic = "realtime:mute";
     let mut alice = joined(&gateway, topic, json!({ "ack": true, "self": true })).await;
     let mut bob = joined(&gateway, topic, json!({})).await;
-    for (reference, event) in [("2", json!("other")), ("3", json!(null)), ("4", json!(["said"]))] {
+    for (reference, event) in [("2", json!("other")), ("3", json!(null))] {
         alice.send(json!(["1", reference, topic, "broadcast", { "event": event }])).await;
         assert_eq!(alice.next().await[4], error("forbidden"), "{event}");
     }

@@ -159,8 +159,10 @@ async fn odd_requests_have_supabase_s_answers() {
         assert_eq!(alice.next().await, json!(["1", reference, TOPIC, "phx_reply", answer]));
     }
     let mut client = connect(&gateway).await;
-    let reply = ask_to_join(&mut client, TOPIC, json!({ "config": { "presence": { "key": "ids" } } })).await;
-    assert_eq!(reply, error("InvalidPresenceKey: The presence key is reserved or longer than 1024 bytes"));
+    for key in ["ids", "constructor", "__proto__", "toString"] {
+        let reply = ask_to_join(&mut client, TOPIC, json!({ "config": { "presence": { "key": key } } })).await;
+        assert_eq!(reply, error("InvalidPresenceKey: The presence key is reserved or longer than 1024 bytes"));
+    }
     join(&mut client, "realtime:mute", json!({ "presence": { "enabled": true } })).await;
     client.send(json!(["1", "2", "realtime:mute", "presence", { "event": "track" }])).await;
     assert_eq!(client.next().await[4], error("presence_disabled"));
