@@ -193,7 +193,6 @@ async fn compress_inflating_too_much_is_1009_and_what_is_not_deflate_is_1007() {
     for (what, bytes, code) in [
         ("10 MB", text(&spaces(10_000_000)), 1009),
         ("a little over max_frame_size", text(&spaces(256 * 1024 + 1)), 1009),
-        ("more than 25 times as much", text(&spaces(100_000)), 1009),
         ("in fragments", [frame(0x41, &spaces(300_000)[..9]), frame(0x80, &spaces(300_000)[9..])].concat(), 1009),
         ("a block of no type", text(b"\x07"), 1007),
         ("half of it", text(&deflate(long().to_string().as_bytes())[..40]), 1007),
@@ -209,10 +208,10 @@ async fn compress_inflating_too_much_is_1009_and_what_is_not_deflate_is_1007() {
         assert_eq!(next_plain(&mut neighbour).await[3], "say");
         assert_eq!(next_plain(&mut neighbour).await, ok("1", "9", "room:1"));
     }
-    // A few thousand equal characters are no attack.
+    // Many equal characters are no attack.
     let mut client = compressing(&gateway, V2).await;
     join(&mut client, "room:2").await;
-    send(&mut client, &json!(["1", "2", "room:2", "say", { "body": "a".repeat(10_000) }])).await;
-    assert_eq!(next_compressed(&mut client).await[4]["body"].as_str().map(str::len), Some(10_000));
+    send(&mut client, &json!(["1", "2", "room:2", "say", { "body": "a".repeat(200_000) }])).await;
+    assert_eq!(next_compressed(&mut client).await[4]["body"].as_str().map(str::len), Some(200_000));
     assert_eq!(panics(), 0);
 }

@@ -148,13 +148,13 @@ fn row_57_the_limit_of_messages_is_that_of_what_they_are_inflated_to() {
 #[test]
 fn a_message_that_grows_too_much_is_refused() {
     let zeros = |len| plain(0xc2, &deflated(&vec![0; len]));
-    assert_eq!(decode(&zeros(16 << 10), &ROOMY), (vec![binary(&[0; 16 << 10])], None));
-    refuses(&zeros((16 << 10) + 1), ProtocolError::TooLarge, 1009);
+    assert_eq!(decode(&zeros(256 << 10), &ROOMY), (vec![binary(&vec![0; 256 << 10])], None));
+    refuses(&zeros((256 << 10) + 1), ProtocolError::TooLarge, 1009);
     refuses(&zeros(1 << 20), ProtocolError::TooLarge, 1009);
-    // 40,000 bytes out of a little more, and a little less, than a 25th of them.
-    let noise = noise(1700);
-    for (incompressible, refused) in [(1700, false), (1400, true)] {
-        let mut message = vec![0; 40_000];
+    // 400,000 bytes out of a little more, and a little less, than a 25th of them.
+    let noise = noise(17_000);
+    for (incompressible, refused) in [(17_000, false), (14_000, true)] {
+        let mut message = vec![0; 400_000];
         message[..incompressible].copy_from_slice(&noise[..incompressible]);
         let (_, error) = decode(&plain(0xc2, &deflated(&message)), &ROOMY);
         assert_eq!(error, refused.then_some(ProtocolError::TooLarge), "{incompressible}");
