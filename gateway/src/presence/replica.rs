@@ -20,8 +20,9 @@ use crate::ids::NodeId;
 pub(super) struct Replica {
     position: Option<Position>,
     holders: HashMap<PhxRef, Holder>,
-    /// The nodes of the holders, and how many each has. So holders share one text: there are few nodes and many holders.
-    nodes: HashMap<NodeId, usize>,
+    /// The nodes of the holders, and how many each has. So holders share one text: there are few nodes and many holders, and
+    /// to look through the few costs less than a hash.
+    nodes: Vec<(NodeId, usize)>,
     state: State,
     /// Until when states linger whose clients have left.
     lingering: HashMap<PhxRef, u64>,
@@ -214,16 +215,19 @@ impl Replica {
 
     /// One more of this node, in the one text that all its holders have.
     fn hold(&mut self, node: NodeId) -> NodeId {
-        let shared = self.nodes.get_key_value(&node).map_or(node, |(known, _)| known.clone());
-        *self.nodes.entry(shared.clone()).or_default() += 1;
-        shared
+        if let Some((known, count)) = self.nodes.iter_mut().find(|(known, _)| *known == node) {
+            *count += 1;
+            return known.clone();
+        }
+        self.nodes.push((node.clone(), 1));
+        node
     }
 
     fn release(&mut self, node: &NodeId) {
-        if let Some(count) = self.nodes.get_mut(node) {
-            *count -= 1;
-            if *count == 0 {
-                self.nodes.remove(node);
+        if let Some(index) = self.nodes.iter().position(|(known, _)| known == node) {
+            self.nodes[index].1 -= 1;
+            if self.nodes[index].1 == 0 {
+                self.nodes.swap_remove(index);
             }
         }
     }
